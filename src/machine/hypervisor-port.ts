@@ -1,0 +1,33 @@
+/** The socket on the machine into which a hypervisor plugs: what the machine asks of a VMM, and nothing else of it. */
+import type { GuestView } from './guest-view';
+
+/** One named step of a VMM handler, as the debugger shows it. */
+export interface HandlerStep {
+  readonly handler: string;
+  readonly step: string;
+  readonly values: Readonly<Record<string, number | string>>;
+}
+
+/** Where the guest stands, for the head of each event. */
+export interface GuestPlace {
+  readonly vm: number;
+  readonly vcpu: number;
+  /** The guest's own view of its ring. */
+  readonly cpl: number;
+  /** Offset in CS. */
+  readonly ip: number;
+}
+
+export interface HypervisorPort {
+  /**
+   * Runs the VMM from its current entry until a guest may run again or the VM has stopped. A generator: each yield is a
+   * named step, and the machine may stop between two of them.
+   */
+  enter(): Generator<HandlerStep, void>;
+  guest(): GuestView;
+  /** Cheap form of guest() for events; without it the machine asks guest().state. */
+  place?(): GuestPlace;
+  /** Plain data (numbers, strings, arrays, records, typed arrays). */
+  save(): unknown;
+  load(state: unknown): void;
+}
