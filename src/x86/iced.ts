@@ -13,6 +13,15 @@ import {
 } from 'iced-x86';
 
 export { Code, CodeSize, FlowControl, MemorySize, Mnemonic, OpCodeOperandKind, OpKind, Register } from 'iced-x86';
+export {
+  type FlagEffects,
+  type InstructionForm,
+  instructionForms,
+  isAvailable,
+  type OpCodeFacts,
+  opCodeFacts,
+} from './iced-forms';
+export { type EncodeMemory, type EncodeOperand, type EncodeRequest, encodeForm, fixedRegister } from './iced-encoder';
 
 /** Width in bits of the code segment (D and L bits) that the bytes are decoded for. */
 export type Bitness = 16 | 32 | 64;
