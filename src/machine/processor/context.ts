@@ -1,0 +1,185 @@
+/**
+ * What system instructions and event delivery act on: the real processor, or a VMM's virtual processor over the guest's
+ * own tables. Everything in this folder but `processor.ts` and `mmu.ts` is written against these interfaces only.
+ */
+import type { LinearMemory } from '../../engine/access';
+import type { CpuState } from '../../engine/state';
+import type { DecodedInstruction } from '../../x86/iced';
+import type { CpuProfile, CpuidResult } from '../../x86/profiles';
+
+/**
+ * How an event came about; the names of VMX interruption types 0, 2, 3, 4, 5 and 6 (Intel SDM 3C, "VM-Entry Controls for
+ * Event Injection"): external interrupt, NMI, hardware exception, INT n, INT1, INT3 and INTO.
+ */
+export type PendingEventKind =
+  | 'interrupt'
+  | 'nmi'
+  | 'exception'
+  | 'software'
+  | 'privileged-software'
+  | 'software-exception';
+
+/** An interrupt or exception on its way through the IDT. */
+export interface PendingEvent {
+  /** 0 to 255. */
+  readonly vector: number;
+  readonly kind: PendingEventKind;
+  /** Pushed after the return address when defined. */
+  readonly errorCode?: number;
+  /** Loaded into CR2 when the delivery begins (page faults only; a VM entry injects without it). */
+  readonly cr2?: number;
+  /** Bytes of the INT instruction, for the three software kinds: the pushed EIP lies behind it. */
+  readonly length?: number;
+}
+
+/** What a delivery or a return did to the ring, for events. */
+export interface RingChange {
+  readonly from: number;
+  readonly to: number;
+  /** A `RingCause` number. */
+  readonly cause: number;
+  /** Vector of a delivery, `NONE` for returns and far transfers. */
+  readonly vector: number;
+}
+
+/** The third fault in a row: the processor shuts down. In VMX non-root operation it is a VM exit instead. */
+export class TripleFault extends Error {
+  /** @param event the event whose delivery failed at last (the double fault) */
+  constructor(readonly event: PendingEvent) {
+    super('Triple fault: the double-fault handler could not be entered');
+  }
+}
+
+/**
+ * The guest used something that this version of the simulator does not have. It stops the machine with a sentence, so that
+ * nothing is ever silently wrong.
+ */
+export class UnsupportedFeature extends Error {
+  /**
+   * @param feature a noun phrase, e.g. "a hardware task switch"
+   * @param eip offset in CS of the instruction
+   */
+  constructor(
+    readonly feature: string,
+    readonly eip: number,
+  ) {
+    super(`The instruction at 0x${eip.toString(16)} needs ${feature}, which this version of Ringside does not simulate.`);
+  }
+}
+
+/** Details of a VM exit besides reason and qualification; what is undefined is stored as zero. */
+export interface VmExitDetails {
+  readonly guestLinear?: number;
+  readonly guestPhysical?: number;
+  /** The event that caused the exit (exceptions, acknowledged external interrupts). */
+  readonly event?: PendingEvent;
+  /** Length of the instruction that caused the exit, where the manual defines it; the processor fills it in otherwise. */
+  readonly instructionLength?: number;
+  readonly instructionInformation?: number;
+}
+
+/** Thrown in VMX non-root operation before anything has changed; the processor catches it and lets the VMX unit exit. */
+export class VmExit extends Error {
+  /** @param reason basic exit reason (Intel SDM 3D, appendix "VMX Basic Exit Reasons") */
+  constructor(
+    readonly reason: number,
+    readonly qualification = 0,
+    readonly details: VmExitDetails = {},
+  ) {
+    super(`VM exit, basic reason ${reason}`);
+  }
+}
+
+export type ControlRegister = 0 | 2 | 3 | 4 | 8;
+
+/** An instruction as VMX intercepts see it: after its privilege checks, before its effect. */
+export type Interceptable =
+  | { readonly kind: 'cpuid' | 'hlt' | 'rdtsc' | 'invd' | 'wbinvd' | 'rdpmc' | 'pause' }
+  | { readonly kind: 'invlpg'; readonly linear: number }
+  | { readonly kind: 'rdmsr' | 'wrmsr'; readonly msr: number }
+  | { readonly kind: 'movFromCr'; readonly register: ControlRegister; readonly gpr: number }
+  | { readonly kind: 'movDr'; readonly register: number; readonly gpr: number; readonly write: boolean }
+  | {
+      readonly kind: 'io';
+      readonly port: number;
+      /** 1, 2 or 4 bytes. */
+      readonly size: number;
+      readonly input: boolean;
+      readonly string: boolean;
+      readonly rep: boolean;
+      /** The port came from an immediate byte, not from DX. */
+      readonly immediate: boolean;
+      /** Linear address of the memory operand (string forms). */
+      readonly linear?: number;
+    }
+  | { readonly kind: 'descriptorTable'; readonly instruction: DescriptorTableInstruction };
+
+export type DescriptorTableInstruction = 'sgdt' | 'sidt' | 'lgdt' | 'lidt' | 'sldt' | 'str' | 'lldt' | 'ltr';
+
+/** How a control register is being written; LMSW and CLTS have their own rules in non-root operation. */
+export type ControlWriteSource =
+  | { readonly kind: 'mov'; readonly gpr: number }
+  | { readonly kind: 'clts' }
+  /** `linear`: address of a memory operand, undefined for a register operand; `value`: the 16 source bits. */
+  | { readonly kind: 'lmsw'; readonly value: number; readonly linear?: number };
+
+/**
+ * The VMX unit of a real processor, as the rest of the processor sees it. In root operation and outside VMX operation the
+ * intercept methods do nothing and the register methods return their argument.
+ */
+export interface VmxUnit {
+  readonly inNonRoot: boolean;
+  /** Throws {@link VmExit} when the instruction exits. */
+  intercept(instruction: Interceptable): void;
+  /** What a read of CR0 or CR4 (MOV, SMSW) yields in non-root operation: guest/host mask and read shadow applied. */
+  readControl(register: 0 | 4, actual: number): number;
+  /**
+   * The value that a write puts into the real register; host-owned bits keep their value.
+   * Throws {@link VmExit} when the write exits.
+   */
+  writeControl(register: ControlRegister, value: number, actual: number, source: ControlWriteSource): number;
+  /** Throws {@link VmExit} when the exception bitmap (with the page-fault masks) catches it. */
+  interceptException(event: PendingEvent): void;
+  /** Executes a VMX instruction of the guest (VMXON ... VMRESUME, VMCALL, INVEPT, ...), advancing EIP; may throw VmExit or GuestFault. */
+  execute(ctx: CpuContext, instruction: DecodedInstruction): void;
+}
+
+/** Where maskable external interrupts come from. */
+export interface InterruptSource {
+  /** True while an interrupt is requested. */
+  pending(): boolean;
+  /** Acknowledges the highest request and returns its vector, 0 to 255. Only when {@link pending}. */
+  acknowledge(): number;
+}
+
+/** What system instructions and event delivery act on. Methods must not throw unless they say so. */
+export interface CpuContext {
+  readonly state: CpuState;
+  readonly profile: CpuProfile;
+  /** Memory through this context's own page tables, at its own CPL; the supervisor flag serves descriptor tables and the TSS. */
+  readonly memory: LinearMemory;
+  /** Device access of `size` 1, 2 or 4 bytes; IOPL and the permission bitmap have been checked. Emits `pio`. */
+  portIn(port: number, size: number): number;
+  portOut(port: number, size: number, value: number): void;
+  /** After CR0, CR3 or CR4 has been written: TLB flush, mode change, `control` event. Called also when the value is the same. */
+  controlRegisterWritten(register: 0 | 3 | 4, old: number): void;
+  /** INVLPG: drops what is cached of the page of a linear address. */
+  invalidatePage(linear: number): void;
+  /** CPL, a segment register, CR0, CR4 or EFLAGS (IF, IOPL, TF) may have changed. */
+  modeChanged(): void;
+  /** An event has been delivered through the IDT and the ring changed (or not) by it: emits `deliver`, and `ring` when from differs from to. */
+  delivered(event: PendingEvent, change: RingChange): void;
+  /** A return or far transfer changed the ring: emits `ring`. */
+  ringChanged(change: RingChange): void;
+  /** Guest time: instructions retired plus idle time. */
+  timeStampCounter(): number;
+  /** HLT: no instruction runs until an interrupt. EIP lies behind HLT already. */
+  halt(): void;
+  cpuid(leaf: number, subleaf: number): CpuidResult;
+  /** The value of an MSR (64 bits), or undefined when there is none (then #GP(0) is raised). */
+  readMsr(index: number): bigint | undefined;
+  /** False when there is no such MSR or the value is reserved (then #GP(0) is raised). */
+  writeMsr(index: number, value: bigint): boolean;
+  /** The real processor's VMX unit; undefined on virtual processors and on profiles without VT-x. */
+  readonly vmx?: VmxUnit;
+}
