@@ -1,0 +1,29 @@
+// The text of the hypervisor for the debugger: every file of src/vmm/ and the lines of its named steps.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+
+/** Where a handler yields a named step; the name is a literal, so that the line can be found by it. */
+const step = /yield\s+step\(\s*(['"`])((?:\\.|(?!\1).)*)\1/g;
+
+/**
+ * @param {string} root the checkout
+ * @returns {{ files: { path: string, text: string, steps: { name: string, line: number }[] }[] }}
+ * lines count from 1; paths are relative to the checkout, with `/`
+ */
+export function vmmSource(root) {
+  const folder = join(root, 'src', 'vmm');
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.test.ts'))
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .sort();
+  return {
+    files: files.map((path) => {
+      const text = readFileSync(path, 'utf8');
+      const steps = [...text.matchAll(step)].map((match) => ({
+        name: match[2] ?? '',
+        line: text.slice(0, match.index).split('\n').length,
+      }));
+      return { path: relative(root, path).split(sep).join('/'), text, steps };
+    }),
+  };
+}

@@ -1,0 +1,14 @@
+// The tests of the host suite, the same in the Node and in the web worker extension host.
+import * as vscode from 'vscode';
+import { testSetting } from './witness';
+
+export function registerTests(): void {
+  describe('the extension host', () => {
+    it('is the one that the suite was started for', () => {
+      const isWorker = typeof process === 'undefined';
+      if (isWorker !== (testSetting('host') === 'web')) throw new Error(`The suite runs in the wrong extension host.`);
+      if (vscode.extensions.getExtension('ringside.ringside') === undefined)
+        throw new Error('Ringside is not installed.');
+    });
+  });
+}
