@@ -4,8 +4,8 @@
  */
 import type { LinearMemory } from '../../engine/access';
 import type { CpuState } from '../../engine/state';
-import type { DecodedInstruction } from '../../x86/iced';
-import type { CpuProfile, CpuidResult } from '../../x86/profiles';
+import type { CpuidResult, CpuProfile } from '../../x86/profiles';
+import { EventType, type EventTypeNumber, type VectoredEvent, type VmxUnit } from './vmx/interface';
 
 /**
  * How an event came about; the names of VMX interruption types 0, 2, 3, 4, 5 and 6 (Intel SDM 3C, "VM-Entry Controls for
@@ -30,6 +30,21 @@ export interface PendingEvent {
   readonly cr2?: number;
   /** Bytes of the INT instruction, for the three software kinds: the pushed EIP lies behind it. */
   readonly length?: number;
+}
+
+/** VMX interruption types of the kinds. */
+export const PENDING_EVENT_TYPES: Readonly<Record<PendingEventKind, EventTypeNumber>> = {
+  interrupt: EventType.externalInterrupt,
+  nmi: EventType.nmi,
+  exception: EventType.hardwareException,
+  software: EventType.softwareInterrupt,
+  'privileged-software': EventType.privilegedSoftwareException,
+  'software-exception': EventType.softwareException,
+};
+
+/** The event in the VMX unit's words. */
+export function vectored(event: PendingEvent): VectoredEvent {
+  return { vector: event.vector, type: PENDING_EVENT_TYPES[event.kind], errorCode: event.errorCode, length: event.length };
 }
 
 /** What a delivery or a return did to the ring, for events. */
@@ -65,83 +80,6 @@ export class UnsupportedFeature extends Error {
   ) {
     super(`The instruction at 0x${eip.toString(16)} needs ${feature}, which this version of Ringside does not simulate.`);
   }
-}
-
-/** Details of a VM exit besides reason and qualification; what is undefined is stored as zero. */
-export interface VmExitDetails {
-  readonly guestLinear?: number;
-  readonly guestPhysical?: number;
-  /** The event that caused the exit (exceptions, acknowledged external interrupts). */
-  readonly event?: PendingEvent;
-  /** Length of the instruction that caused the exit, where the manual defines it; the processor fills it in otherwise. */
-  readonly instructionLength?: number;
-  readonly instructionInformation?: number;
-}
-
-/** Thrown in VMX non-root operation before anything has changed; the processor catches it and lets the VMX unit exit. */
-export class VmExit extends Error {
-  /** @param reason basic exit reason (Intel SDM 3D, appendix "VMX Basic Exit Reasons") */
-  constructor(
-    readonly reason: number,
-    readonly qualification = 0,
-    readonly details: VmExitDetails = {},
-  ) {
-    super(`VM exit, basic reason ${reason}`);
-  }
-}
-
-export type ControlRegister = 0 | 2 | 3 | 4 | 8;
-
-/** An instruction as VMX intercepts see it: after its privilege checks, before its effect. */
-export type Interceptable =
-  | { readonly kind: 'cpuid' | 'hlt' | 'rdtsc' | 'invd' | 'wbinvd' | 'rdpmc' | 'pause' }
-  | { readonly kind: 'invlpg'; readonly linear: number }
-  | { readonly kind: 'rdmsr' | 'wrmsr'; readonly msr: number }
-  | { readonly kind: 'movFromCr'; readonly register: ControlRegister; readonly gpr: number }
-  | { readonly kind: 'movDr'; readonly register: number; readonly gpr: number; readonly write: boolean }
-  | {
-      readonly kind: 'io';
-      readonly port: number;
-      /** 1, 2 or 4 bytes. */
-      readonly size: number;
-      readonly input: boolean;
-      readonly string: boolean;
-      readonly rep: boolean;
-      /** The port came from an immediate byte, not from DX. */
-      readonly immediate: boolean;
-      /** Linear address of the memory operand (string forms). */
-      readonly linear?: number;
-    }
-  | { readonly kind: 'descriptorTable'; readonly instruction: DescriptorTableInstruction };
-
-export type DescriptorTableInstruction = 'sgdt' | 'sidt' | 'lgdt' | 'lidt' | 'sldt' | 'str' | 'lldt' | 'ltr';
-
-/** How a control register is being written; LMSW and CLTS have their own rules in non-root operation. */
-export type ControlWriteSource =
-  | { readonly kind: 'mov'; readonly gpr: number }
-  | { readonly kind: 'clts' }
-  /** `linear`: address of a memory operand, undefined for a register operand; `value`: the 16 source bits. */
-  | { readonly kind: 'lmsw'; readonly value: number; readonly linear?: number };
-
-/**
- * The VMX unit of a real processor, as the rest of the processor sees it. In root operation and outside VMX operation the
- * intercept methods do nothing and the register methods return their argument.
- */
-export interface VmxUnit {
-  readonly inNonRoot: boolean;
-  /** Throws {@link VmExit} when the instruction exits. */
-  intercept(instruction: Interceptable): void;
-  /** What a read of CR0 or CR4 (MOV, SMSW) yields in non-root operation: guest/host mask and read shadow applied. */
-  readControl(register: 0 | 4, actual: number): number;
-  /**
-   * The value that a write puts into the real register; host-owned bits keep their value.
-   * Throws {@link VmExit} when the write exits.
-   */
-  writeControl(register: ControlRegister, value: number, actual: number, source: ControlWriteSource): number;
-  /** Throws {@link VmExit} when the exception bitmap (with the page-fault masks) catches it. */
-  interceptException(event: PendingEvent): void;
-  /** Executes a VMX instruction of the guest (VMXON ... VMRESUME, VMCALL, INVEPT, ...), advancing EIP; may throw VmExit or GuestFault. */
-  execute(ctx: CpuContext, instruction: DecodedInstruction): void;
 }
 
 /** Where maskable external interrupts come from. */
