@@ -51,7 +51,7 @@ export class Platform {
   /** The PICs' output to the processor. */
   readonly interrupts: InterruptSource;
 
-  constructor(private readonly host: PlatformHost) {
+  constructor(host: PlatformHost) {
     const pic = new Pic((vector) => host.irq(IrqOp.raise, vector));
     this.pic = pic;
     this.interrupts = {

@@ -3,8 +3,8 @@
  * (Intel 8259A data sheet). Polling is not simulated.
  */
 
-/** Called when a request line's interrupt request is latched. */
-export type RequestObserver = (vector: number) => void;
+/** Called when a request line's interrupt request is latched, with the vector that it will have. */
+export type RequestObserver = (vector: number, line: number) => void;
 
 export interface PicChipState {
   readonly irr: number;
@@ -58,7 +58,7 @@ class PicChip {
     if (high) s.lines |= bit;
     else s.lines &= ~bit;
     if (high && !was) {
-      if ((s.irr & bit) === 0) this.requested(s.base + line);
+      if ((s.irr & bit) === 0) this.requested(s.base + line, line);
       s.irr |= bit;
     } else if (!high) {
       s.irr &= ~bit;
@@ -191,9 +191,12 @@ export class Pic {
   private readonly first: PicChip;
   private readonly second: PicChip;
 
-  /** @param requested told the vector of each new request */
+  /** @param requested told each new request */
   constructor(requested: RequestObserver) {
-    this.first = new PicChip(requested);
+    // The cascade's own request is no news: the second chip has told the vector.
+    this.first = new PicChip((vector, line) => {
+      if (line !== CASCADE_LINE) requested(vector, line);
+    });
     this.second = new PicChip(requested);
   }
 
@@ -204,7 +207,6 @@ export class Pic {
   }
 
   private cascade(): void {
-    // The second chip's output is seen as a level change; the observer already knows the vector that caused it.
     this.first.setLine(CASCADE_LINE, this.second.output);
   }
 
