@@ -49,7 +49,7 @@ async function openEmbedded() {
   console.log(
     '\nVS Code is running. Open this address in a browser (the token keeps other users of this machine out):',
   );
-  console.log(`\n  http://127.0.0.1:${server.port}/?${query}\n`);
+  console.log(`\n  http://127.0.0.1:${server.port}/?${query.toString()}\n`);
   console.log('Open minikernel/kernel.asm and press F5. Ctrl-C here ends the workbench.');
   process.exitCode = await server.ended;
 }

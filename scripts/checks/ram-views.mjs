@@ -11,7 +11,7 @@ export function checkRamViews() {
   const found = [];
   let inEngine = 0;
   let files = 0;
-  for (const name of readdirSync(join(root, 'src'), { recursive: true })) {
+  for (const name of readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })) {
     if (!name.endsWith('.ts') || name.endsWith('.test.ts')) continue;
     files++;
     const lines = readFileSync(join(root, 'src', name), 'utf8').split('\n');

@@ -46,15 +46,15 @@ export async function installVsix(home, vsix) {
  * @param {boolean} [options.testDriver] lets the page's payload start a test suite
  * @param {Record<string, unknown>} [options.settings] user settings beside the quiet ones
  * @param {Record<string, string | undefined>} [options.env] environment of the extension host
- * @returns {Promise<{ port: number, log: () => string, stop: () => Promise<void>, ended: Promise<number> }>}
+ * @returns {Promise<{ port: number, settings: Record<string, unknown>, log: () => string, stop: () => Promise<void>, ended: Promise<number> }>}
  */
 export async function startServer(options) {
   const { home, token, port = 0, testDriver = false, settings = {}, env = {} } = options;
   const { node, server } = await ensureWorkbench();
   mkdirSync(join(home, 'data', 'User'), { recursive: true });
   mkdirSync(join(home, 'extensions'), { recursive: true });
-  const userSettings = JSON.stringify({ ...quietSettings, ...settings }, null, 2);
-  writeFileSync(join(home, 'data', 'User', 'settings.json'), userSettings);
+  const userSettings = { ...quietSettings, ...settings };
+  writeFileSync(join(home, 'data', 'User', 'settings.json'), JSON.stringify(userSettings, null, 2));
   const args = [
     join(server, 'out', 'server-main.js'),
     ...['--host', '127.0.0.1', '--port', String(port)],
@@ -85,7 +85,7 @@ export async function startServer(options) {
     await ended;
     clearTimeout(hard);
   };
-  return { port: await listening, log: () => printed, stop, ended };
+  return { port: await listening, settings: userSettings, log: () => printed, stop, ended };
 }
 
 /** A file or folder of this machine as the page names it. */

@@ -62,6 +62,14 @@ try {
   });
   await page.exposeFunction('codeAutomationExit', (code) => report(code));
   page.on('crash', () => report(71));
+  const giveUp = async () => {
+    mkdirSync(join(out, 'screenshots'), { recursive: true });
+    const path = resolve(out, 'screenshots', 'timeout.png');
+    await page.screenshot({ path, timeout: 5000 }).catch(() => {});
+    console.error(`The suite gave no result in ${limit / 1000} s; see ${path}. The server's last words:`);
+    console.error(server.log().split('\n').slice(-15).join('\n'));
+    report(70);
+  };
   const uri = (path) => remoteUri(server.port, path);
   const query = new URLSearchParams({
     ...(workspace === undefined
@@ -73,15 +81,8 @@ try {
       ['skipWelcome', 'true'],
     ]),
   });
-  await page.goto(`http://127.0.0.1:${server.port}/?${query}`);
-  const timer = setTimeout(async () => {
-    mkdirSync(join(out, 'screenshots'), { recursive: true });
-    const path = resolve(out, 'screenshots', 'timeout.png');
-    await page.screenshot({ path, timeout: 5000 }).catch(() => {});
-    console.error(`The suite gave no result in ${limit / 1000} s; see ${path}. The server's last words:`);
-    console.error(server.log().split('\n').slice(-15).join('\n'));
-    report(70);
-  }, limit);
+  await page.goto(`http://127.0.0.1:${server.port}/?${query.toString()}`);
+  const timer = setTimeout(() => void giveUp(), limit);
   const code = await result;
   clearTimeout(timer);
   await finish(code);

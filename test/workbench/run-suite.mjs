@@ -18,7 +18,7 @@ async function bundleSuite(host) {
     format: 'cjs',
     platform: host === 'node' ? 'node' : 'browser',
     target: 'es2022',
-    external: host === 'node' ? ['vscode', 'mocha'] : ['vscode'],
+    external: ['vscode', 'node:worker_threads', ...(host === 'node' ? ['mocha'] : [])],
     // Without this, mocha's browser build takes the bundle's `module.exports` for its own.
     define: host === 'web' ? { module: 'undefined', exports: 'undefined' } : {},
     logLevel: 'error',
