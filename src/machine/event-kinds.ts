@@ -81,5 +81,45 @@ export const StopCause = { debugExit: 0, haltedForever: 1, tripleFault: 2, entry
 export const STOP_CAUSE_NAMES = ['debugExit', 'haltedForever', 'tripleFault', 'entryFailure', 'vmmError'] as const;
 export const World = { guest: 0, vmm: 1 } as const;
 
+/** Which VMM handler an exit went to (the `handler` word of `exit`). */
+export const HandlerKind = {
+  none: 0,
+  pageFault: 1,
+  emulate: 2,
+  inject: 3,
+  externalInterrupt: 4,
+  controlRegister: 5,
+  invlpg: 6,
+  port: 7,
+  hlt: 8,
+  cpuid: 9,
+  eptViolation: 10,
+  interruptWindow: 11,
+  debugRegister: 12,
+  msr: 13,
+  tripleFault: 14,
+  descriptorTable: 15,
+  rdtsc: 16,
+} as const;
+export const HANDLER_NAMES = [
+  'none',
+  'page fault',
+  'emulate',
+  'inject',
+  'external interrupt',
+  'control register',
+  'INVLPG',
+  'port',
+  'HLT',
+  'CPUID',
+  'EPT violation',
+  'interrupt window',
+  'debug register',
+  'MSR',
+  'triple fault',
+  'descriptor table',
+  'RDTSC',
+] as const;
+
 /** "Not known" or "does not apply" in a payload word. */
 export const NONE = 0xffffffff;

@@ -46,6 +46,8 @@ export interface ShadowState {
 }
 
 const WINDOW_INDEX = 1023;
+/** Root ids begin at 1. */
+const OTHER_USE: TableUse = { root: 0, index: DIRECTORY };
 
 export class ShadowMmu implements MmuTechnique {
   readonly name = 'shadow';
@@ -139,6 +141,15 @@ export class ShadowMmu implements MmuTechnique {
       if (leaf.root === this.roots.current?.id) tlb.invalidatePage(leaf.gva);
     }
     this.parts.events.emit('shadow', ShadowOp.protect, NONE, gfn * PAGE_SIZE, this.parts.vm.gpaToHpa(gfn * PAGE_SIZE) ?? NONE, NONE);
+  }
+
+  /** Write-protects a guest frame for another reason than page tables (the guest's GDT), until unprotectFrame. */
+  protectFrame(gfn: number): void {
+    if (this.parts.vm.hasFrame(gfn)) this.startTrace(gfn, OTHER_USE);
+  }
+
+  unprotectFrame(gfn: number): void {
+    this.trace.remove(gfn, OTHER_USE);
   }
 
   guestRootChanged(): void {
