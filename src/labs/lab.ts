@@ -32,7 +32,12 @@ export type LabCheck =
       readonly onlyCause?: string;
     } & Bounds)
   /** Outward and inward transitions take turns, beginning outward, and nothing else happens between rings. */
-  | ({ readonly name: string; readonly kind: 'alternates'; readonly outward: RingWay; readonly inward: RingWay } & Bounds);
+  | ({
+      readonly name: string;
+      readonly kind: 'alternates';
+      readonly outward: RingWay;
+      readonly inward: RingWay;
+    } & Bounds);
 
 export interface Lab {
   readonly title: string;
@@ -150,7 +155,8 @@ class Fields {
 
   texts(name: string): readonly string[] {
     const value = this.fields[name];
-    if (Array.isArray(value) && value.length > 0 && value.every((v): v is string => typeof v === 'string')) return value;
+    if (Array.isArray(value) && value.length > 0 && value.every((v): v is string => typeof v === 'string'))
+      return value;
     this.problems.push(`${this.where}: "${name}" must be a list of texts.`);
     return [];
   }

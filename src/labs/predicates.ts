@@ -50,7 +50,11 @@ function fail(message: string, run: RunRecord, event: EventObject | undefined): 
 function ended(value: number, run: RunRecord): Verdict {
   const stop = run.events.find((event) => event.kind === 'stop');
   if (stop === undefined)
-    return fail(`The guest had not ended after ${run.limit} instructions; it should write ${value} to port 0xF4.`, run, stop);
+    return fail(
+      `The guest had not ended after ${run.limit} instructions; it should write ${value} to port 0xF4.`,
+      run,
+      stop,
+    );
   if (stop.fields['cause'] !== StopCause.debugExit)
     return fail(`The guest ended otherwise than by writing ${value} to port 0xF4.`, run, stop);
   if (stop.fields['value'] !== value)

@@ -24,7 +24,9 @@ export function gradeReport(grade: Grade): string {
     for (const check of run.checks) {
       lines.push(`- ${check.passed ? 'ok' : 'FAILED'}: ${check.name}. ${check.message}`);
       if (!check.passed && check.event !== undefined)
-        lines.push(`  First offending event: ${describeEvent(check.event)}${check.place === undefined ? '' : ` (${check.place})`}`);
+        lines.push(
+          `  First offending event: ${describeEvent(check.event)}${check.place === undefined ? '' : ` (${check.place})`}`,
+        );
     }
   }
   return `${lines.join('\n')}\n`;

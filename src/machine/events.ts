@@ -57,8 +57,12 @@ export interface EventObject {
 export interface EventStreamState {
   readonly emitted: number;
   readonly hash: readonly [number, number];
+  /** Index of the oldest record in `chunks`. */
   readonly firstIndex: number;
-  readonly records: Uint32Array;
+  /** One past the index of the newest. */
+  readonly endIndex: number;
+  /** Records in chunks of CHUNK_RECORDS; full chunks never change again and are shared with the stream and other saves. */
+  readonly chunks: readonly Uint32Array[];
 }
 
 export class EventStream {
@@ -179,28 +183,32 @@ export class EventStream {
 
   save(): EventStreamState {
     const kept = this.stored - this.dropped;
-    const records = new Uint32Array(kept * EVENT_WORDS);
-    for (let i = 0; i < this.chunks.length; i++) {
-      const from = i * CHUNK_RECORDS;
-      const count = Math.min(CHUNK_RECORDS, kept - from);
-      const chunk = this.chunks[i];
-      if (chunk !== undefined && count > 0) records.set(chunk.subarray(0, count * EVENT_WORDS), from * EVENT_WORDS);
+    const partial = kept % CHUNK_RECORDS;
+    const chunks = this.chunks.slice();
+    if (partial > 0) {
+      const last = chunks.pop();
+      if (last !== undefined) chunks.push(last.slice(0, partial * EVENT_WORDS));
     }
-    return { emitted: this.total, hash: [this.hashLow, this.hashHigh], firstIndex: this.dropped, records };
+    return {
+      emitted: this.total,
+      hash: [this.hashLow, this.hashHigh],
+      firstIndex: this.dropped,
+      endIndex: this.stored,
+      chunks,
+    };
   }
 
   load(state: EventStreamState): void {
     this.total = state.emitted;
     [this.hashLow, this.hashHigh] = state.hash;
-    this.chunks = [];
     this.dropped = state.firstIndex;
-    const kept = state.records.length / EVENT_WORDS;
-    for (let from = 0; from < kept; from += CHUNK_RECORDS) {
-      const chunk = new Uint32Array(CHUNK_RECORDS * EVENT_WORDS);
-      chunk.set(state.records.subarray(from * EVENT_WORDS, Math.min(kept, from + CHUNK_RECORDS) * EVENT_WORDS));
-      this.chunks.push(chunk);
-    }
-    this.stored = this.dropped + kept;
+    this.stored = state.endIndex;
+    this.chunks = state.chunks.map((chunk) => {
+      if (chunk.length === CHUNK_RECORDS * EVENT_WORDS) return chunk;
+      const whole = new Uint32Array(CHUNK_RECORDS * EVENT_WORDS);
+      whole.set(chunk);
+      return whole;
+    });
   }
 }
 
