@@ -86,14 +86,14 @@ const suites = [
   { name: 'ram-views', parallel: true, run: async () => check(checkRamViews()) },
   { name: 'dead-code', parallel: true, run: command('knip', '--no-progress') },
   { name: 'grammar', parallel: true, run: grammar },
-  { name: 'unit', run: vitest('vitest.config.ts', () => testFiles('src') + testFiles('test/unit'), 10) },
-  { name: 'adapter', run: vitest('test/adapter/vitest.config.ts', () => testFiles('test/adapter'), 4) },
+  { name: 'unit', run: vitest('vitest.config.mts', () => testFiles('src') + testFiles('test/unit'), 10) },
+  { name: 'adapter', run: vitest('test/adapter/vitest.config.mts', () => testFiles('test/adapter'), 4) },
   { name: 'workbench-node', needsWorkbench, run: hosted('node') },
   { name: 'workbench-web', needsWorkbench, run: hosted('web') },
   {
     name: 'workbench-ui',
     needsWorkbench,
-    run: vitest('test/workbench/vitest.config.ts', () => testFiles('test/workbench/ui'), 6),
+    run: vitest('test/workbench/vitest.config.mts', () => testFiles('test/workbench/ui'), 6),
   },
 ];
 
