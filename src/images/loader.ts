@@ -6,6 +6,8 @@
 export interface ImageSegment {
   readonly gpa: number;
   readonly bytes: Uint8Array;
+  /** Offset of the bytes in the file. */
+  readonly fileOffset: number;
 }
 
 /** What a loaded machine starts with. */
@@ -49,7 +51,7 @@ export function loadImage(bytes: Uint8Array, options: LoadOptions): LoadedImage 
   if (header === undefined) {
     const base = options.base ?? DEFAULT_BASE;
     checkFits(name, base, bytes.length, options.memoryBytes);
-    return { segments: [{ gpa: base, bytes }], entry: base, start: 'protected32', multiboot: false };
+    return { segments: [{ gpa: base, bytes, fileOffset: 0 }], entry: base, start: 'protected32', multiboot: false };
   }
   return loadMultiboot(bytes, header, options.memoryBytes, name);
 }
@@ -98,7 +100,7 @@ function loadMultiboot(bytes: Uint8Array, at: number, memoryBytes: number, name:
     throw new ImageError(`${name}: its entry ${hex(entry)} lies outside the loaded ${hex(loadAddress)} to ${hex(end)}.`);
   }
   return {
-    segments: [{ gpa: loadAddress, bytes: bytes.slice(from, from + length) }],
+    segments: [{ gpa: loadAddress, bytes: bytes.slice(from, from + length), fileOffset: from }],
     entry,
     start: 'protected32',
     multiboot: true,
