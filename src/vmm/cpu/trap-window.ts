@@ -21,6 +21,8 @@ export const WINDOW = {
   stackTop: WINDOW_BASE + 0x4000,
   /** The IRETD by which every visit of the VMM ends. */
   resume: WINDOW_BASE + 0x4000,
+  /** Where the VMM stands while it has halted the processor for a halted guest, behind its STI and HLT. */
+  idle: WINDOW_BASE + 0x4012,
   /** 64 KiB: a slot for every selector that a guest may use, so that guest selectors keep their values. */
   gdt: WINDOW_BASE + 0x10000,
 } as const;
@@ -61,6 +63,7 @@ export interface TrapFrame {
 
 const FRAME_BYTES = 20;
 const IRETD = 0xcf;
+const STI = 0xfb;
 const PUSH_IMM32 = 0x68;
 const HLT = 0xf4;
 
@@ -103,6 +106,8 @@ export class TrapWindow {
     // Beyond the limit: no I/O bitmap, so every IN and OUT of the guest faults.
     this.memory.write16(this.at(WINDOW.tss + TSS_IO_MAP), TSS_SIZE);
     this.memory.write8(this.at(WINDOW.resume), IRETD);
+    this.memory.write8(this.at(WINDOW.idle - 2), STI);
+    this.memory.write8(this.at(WINDOW.idle - 1), HLT);
     this.writeSlot(VMM_CODE, encodeSegment({ base: 0, limit: 0xffffffff, attributes: VMM_CODE_ATTRIBUTES }));
     this.writeSlot(VMM_DATA, encodeSegment({ base: 0, limit: 0xffffffff, attributes: VMM_DATA_ATTRIBUTES }));
     this.writeSlot(VMM_TSS, encodeSegment({ base: WINDOW.tss, limit: VMM_TSS_LIMIT, attributes: VMM_TSS_ATTRIBUTES }));

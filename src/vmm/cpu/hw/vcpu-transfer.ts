@@ -1,0 +1,91 @@
+/**
+ * The virtual processor's registers between the VMM's record, the VMCS and the real processor: read after a VM exit,
+ * written before a VM entry. What the VMCS does not hold (general registers, CR2, debug registers) stays in the real
+ * processor across exits.
+ */
+import { type CpuState, OFF } from '../../../engine/state';
+import { GUEST_SEGMENTS } from '../../../machine/processor/vmx/state-areas';
+import { RSP } from '../../../x86/registers';
+import type { FieldName } from '../../../x86/vmx/fields';
+import { type ControlMasks, realCr0, realCr4, virtualRegister } from './control-registers';
+import type { VmcsAccess } from './vmcs-access';
+
+/** Fields that are one word of the state block. CR3 is apart, for under shadow paging the real one is the shadow's. */
+const WORDS: readonly (readonly [field: FieldName, offset: number])[] = [
+  ['guestGdtrBase', OFF.gdtrBase],
+  ['guestGdtrLimit', OFF.gdtrLimit],
+  ['guestIdtrBase', OFF.idtrBase],
+  ['guestIdtrLimit', OFF.idtrLimit],
+  ['guestDr7', OFF.dr + 7 * 8],
+  ['guestSysenterCs', OFF.sysenterCs],
+  ['guestSysenterEsp', OFF.sysenterEsp],
+  ['guestSysenterEip', OFF.sysenterEip],
+  ['guestInterruptibility', OFF.interruptibility],
+];
+
+const GPRS = 8;
+/** DR0 to DR3 and DR6; DR7 lies in the VMCS. */
+const DEBUG_REGISTERS = [0, 1, 2, 3, 6];
+
+/** Registers that a VM exit leaves in the processor, from one state block to another; ESP is not among them. */
+export function copyUnsaved(from: CpuState, to: CpuState): void {
+  for (let i = 0; i < GPRS; i++) if (i !== RSP) to.setGpr(i, from.gpr(i));
+  to.cr2 = from.cr2;
+  for (const n of DEBUG_REGISTERS) to.setWord(OFF.dr + n * 8, from.word(OFF.dr + n * 8));
+}
+
+/**
+ * After a VM exit: the virtual state from the VMCS and the real registers.
+ * @param ownCr3 CR3 is the guest's own (nested paging); otherwise the record's value stands
+ */
+export function readVcpu(vmcs: VmcsAccess, real: CpuState, state: CpuState, masks: ControlMasks, ownCr3: boolean): void {
+  copyUnsaved(real, state);
+  for (const [field, offset] of WORDS) state.setWord(offset, vmcs.read(field));
+  for (const s of GUEST_SEGMENTS) {
+    state.setSegment(s.segment, vmcs.read(s.selector), vmcs.read(s.accessRights), vmcs.read(s.base), vmcs.read(s.limit));
+  }
+  state.cpl = (vmcs.read('guestSsAccessRights') >>> 5) & 3;
+  state.setGpr(RSP, vmcs.read('guestRsp'));
+  state.eip = vmcs.read('guestRip');
+  state.eflags = vmcs.read('guestRflags');
+  state.cr0 = virtualRegister(vmcs.read('guestCr0'), vmcs.read('cr0ReadShadow'), masks.cr0);
+  state.cr4 = virtualRegister(vmcs.read('guestCr4'), vmcs.read('cr4ReadShadow'), masks.cr4);
+  if (ownCr3) state.cr3 = vmcs.read('guestCr3');
+}
+
+/**
+ * Before a VM entry: the virtual state into the VMCS and the real registers.
+ * @param cr3 the value for the real CR3
+ */
+export function writeVcpu(vmcs: VmcsAccess, real: CpuState, state: CpuState, masks: ControlMasks, cr3: number): void {
+  copyUnsaved(state, real);
+  for (const [field, offset] of WORDS) vmcs.write(field, state.word(offset));
+  for (const s of GUEST_SEGMENTS) {
+    vmcs.write(s.selector, state.selector(s.segment));
+    vmcs.write(s.base, state.base(s.segment));
+    vmcs.write(s.limit, state.limit(s.segment));
+    vmcs.write(s.accessRights, state.attributes(s.segment));
+  }
+  vmcs.writeAll({
+    guestRsp: state.gpr(RSP),
+    guestRip: state.eip,
+    guestRflags: state.eflags,
+    guestCr0: realCr0(state.cr0, masks),
+    cr0ReadShadow: state.cr0,
+    guestCr4: realCr4(state.cr4, masks),
+    cr4ReadShadow: state.cr4,
+    guestCr3: cr3,
+    // The VMM waits out a halt itself, so the guest always enters active.
+    guestActivity: 0,
+  });
+}
+
+/** While the guest runs: its registers as it believes them to be, into `view`. */
+export function viewRunning(real: CpuState, shadows: { cr0: number; cr4: number }, cr3: number | undefined, masks: ControlMasks, view: CpuState): void {
+  view.copyFrom(real);
+  view.cr0 = virtualRegister(real.cr0, shadows.cr0, masks.cr0);
+  view.cr4 = virtualRegister(real.cr4, shadows.cr4, masks.cr4);
+  if (cr3 !== undefined) view.cr3 = cr3;
+  // A bare processor knows nothing of VMX operation.
+  view.setWord(OFF.vmxMode, 0);
+}
