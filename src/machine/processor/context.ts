@@ -28,6 +28,8 @@ export interface PendingEvent {
   readonly errorCode?: number;
   /** Loaded into CR2 when the delivery begins (page faults only; a VM entry injects without it). */
   readonly cr2?: number;
+  /** Bits set in DR6 when the delivery begins (debug exceptions only). */
+  readonly debugStatus?: number;
   /** Bytes of the INT instruction, for the three software kinds: the pushed EIP lies behind it. */
   readonly length?: number;
 }
@@ -44,8 +46,24 @@ export const PENDING_EVENT_TYPES: Readonly<Record<PendingEventKind, EventTypeNum
 
 /** The event in the VMX unit's words. */
 export function vectored(event: PendingEvent): VectoredEvent {
-  return { vector: event.vector, type: PENDING_EVENT_TYPES[event.kind], errorCode: event.errorCode, length: event.length };
+  return {
+    vector: event.vector,
+    type: PENDING_EVENT_TYPES[event.kind],
+    errorCode: event.errorCode,
+    length: event.length,
+  };
 }
+
+/** An event in the VMX unit's words, as a pending one. */
+export function pendingEvent(event: VectoredEvent): PendingEvent {
+  const kind = KINDS_BY_TYPE.get(event.type) ?? 'exception';
+  return { vector: event.vector, kind, errorCode: event.errorCode, length: event.length };
+}
+
+// The table's keys are exactly the kinds.
+const KINDS_BY_TYPE = new Map(
+  Object.entries(PENDING_EVENT_TYPES).map(([kind, type]) => [type, kind as PendingEventKind] as const),
+);
 
 /** What a delivery or a return did to the ring, for events. */
 export interface RingChange {
@@ -78,7 +96,9 @@ export class UnsupportedFeature extends Error {
     readonly feature: string,
     readonly eip: number,
   ) {
-    super(`The instruction at 0x${eip.toString(16)} needs ${feature}, which this version of Ringside does not simulate.`);
+    super(
+      `The instruction at 0x${eip.toString(16)} needs ${feature}, which this version of Ringside does not simulate.`,
+    );
   }
 }
 

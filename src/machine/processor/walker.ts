@@ -77,7 +77,7 @@ export function walk(
   const write = access === 'write';
   const accessCode = (write ? PF_WRITE : 0) | (user ? PF_USER : 0);
 
-  const pdeAddress = (((registers.cr3 & FRAME) | ((linear >>> 20) & 0xffc)) >>> 0);
+  const pdeAddress = ((registers.cr3 & FRAME) | ((linear >>> 20) & 0xffc)) >>> 0;
   const pde = space.read32(pdeAddress);
   trace?.(2, pdeAddress, pde);
   if ((pde & PTE_P) === 0) throw new GuestFault(PF, accessCode, linear);
@@ -90,7 +90,7 @@ export function walk(
     return result(pde, updated, registers, ((pde & LARGE_FRAME) | (linear & ~LARGE_FRAME)) >>> 0, true);
   }
 
-  const pteAddress = (((pde & FRAME) | ((linear >>> 10) & 0xffc)) >>> 0);
+  const pteAddress = ((pde & FRAME) | ((linear >>> 10) & 0xffc)) >>> 0;
   const pte = space.read32(pteAddress);
   trace?.(1, pteAddress, pte);
   if ((pte & PTE_P) === 0) throw new GuestFault(PF, accessCode, linear);
@@ -101,7 +101,13 @@ export function walk(
   const leaf = pteAddress === pdeAddress ? pte | PTE_A : pte;
   const updated = leaf | PTE_A | (write ? PTE_D : 0);
   if (updated !== leaf) space.write32(pteAddress, updated >>> 0);
-  return result((rights & (PTE_W | PTE_U)) | (pte & PTE_G), updated, registers, ((pte & FRAME) | (linear & 0xfff)) >>> 0, false);
+  return result(
+    (rights & (PTE_W | PTE_U)) | (pte & PTE_G),
+    updated,
+    registers,
+    ((pte & FRAME) | (linear & 0xfff)) >>> 0,
+    false,
+  );
 }
 
 function checkRights(rights: number, cr0: number, write: boolean, user: boolean, code: number, linear: number): void {
