@@ -23,6 +23,8 @@ export class Engine {
   private readonly evaluator: Evaluator;
   private breakpoints: ReadonlySet<number> = new Set();
   private skipBreakpoint = false;
+  /** Instructions that the `run` under way has retired so far, 0 outside it: exact whenever the host is asked something. */
+  inFlight = 0;
 
   constructor(
     private readonly memory: HostMemory,
@@ -42,6 +44,14 @@ export class Engine {
    * @param budget most instructions to retire, at least 0
    */
   run(budget: number): RunResult {
+    try {
+      return this.runOn(budget);
+    } finally {
+      this.inFlight = 0;
+    }
+  }
+
+  private runOn(budget: number): RunResult {
     let retired = 0;
     while (retired < budget) {
       const linear = (this.state.base(CS) + this.state.eip) >>> 0;
@@ -56,6 +66,7 @@ export class Engine {
         return { reason: 'fault', retired, fault };
       }
       retired++;
+      this.inFlight = retired;
       const hit = this.memory.takeWatchHit();
       if (hit !== undefined) return { reason: 'watchpoint', retired, address: hit.hpa };
     }
