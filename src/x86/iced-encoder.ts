@@ -1,7 +1,6 @@
 /** Encodes one instruction form with plain operands through iced, with the legacy prefixes in the order NASM writes them. */
 import { Encoder, Instruction, MandatoryPrefix, OpCodeOperandKind, OpKind, Register } from 'iced-x86';
-import type { Bitness } from './iced';
-import type { InstructionForm } from './iced-forms';
+import type { Bitness, InstructionForm } from './iced-forms';
 
 export type EncodeOperand =
   | { readonly kind: 'register'; readonly register: Register }

@@ -9,7 +9,9 @@ import {
   Mnemonic,
   OpCodeOperandKind,
 } from 'iced-x86';
-import type { Bitness } from './iced';
+
+/** Width in bits of the code segment (D and L bits) that bytes are decoded or encoded for. */
+export type Bitness = 16 | 32 | 64;
 
 /** One encoding of an instruction, as an assembler needs it. */
 export interface InstructionForm {

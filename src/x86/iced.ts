@@ -14,6 +14,7 @@ import {
 
 export { Code, CodeSize, FlowControl, MemorySize, Mnemonic, OpCodeOperandKind, OpKind, Register } from 'iced-x86';
 export {
+  type Bitness,
   type FlagEffects,
   type InstructionForm,
   instructionForms,
@@ -22,9 +23,7 @@ export {
   opCodeFacts,
 } from './iced-forms';
 export { type EncodeMemory, type EncodeOperand, type EncodeRequest, encodeForm, fixedRegister } from './iced-encoder';
-
-/** Width in bits of the code segment (D and L bits) that the bytes are decoded for. */
-export type Bitness = 16 | 32 | 64;
+import type { Bitness } from './iced-forms';
 
 /** The parts of a memory operand, as encoded; string instructions have none (their operand kinds say which they use). */
 export interface DecodedMemory {

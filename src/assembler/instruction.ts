@@ -1,0 +1,371 @@
+/** Assembles one instruction: finds the forms that its operands fit, applies NASM's size rules, and takes the shortest. */
+import {
+  type Bitness,
+  type EncodeOperand,
+  encodeForm,
+  type InstructionForm,
+  opCodeFacts,
+  OpCodeOperandKind as Kind,
+  Register,
+} from '../x86/iced';
+import { type Address, resolveAddress } from './addressing';
+import { type SourceRange, SourceError } from './diagnostics';
+import { type Fit, fitOperand, isBranch, isShortBranch } from './operand-fit';
+import type { ImmediateOperand, Operand } from './operands';
+import { generalBits, isSegment, registerText } from './register-names';
+import { sectionOf } from './values';
+import { formsOf, type MnemonicForms } from './vocabulary';
+
+/** Where an instruction stands, and what its prefixes ask for. */
+export interface InstructionSite {
+  readonly bitness: Bitness;
+  /** Address of the first byte. */
+  readonly address: bigint;
+  /** Number of the section that is assembled into. */
+  readonly section: number;
+  readonly defaultRelative: boolean;
+}
+
+export interface InstructionText {
+  readonly mnemonic: string;
+  /** Lower-case prefix words in the order written. */
+  readonly prefixes: readonly string[];
+  readonly operands: readonly Operand[];
+  readonly range: SourceRange;
+}
+
+export interface AssembledInstruction {
+  readonly bytes: Uint8Array;
+  readonly warnings: readonly { readonly message: string; readonly range: SourceRange }[];
+  /** The bytes depend on the address (relative branches, IP-relative operands). */
+  readonly dependsOnAddress: boolean;
+}
+
+interface Prefixes {
+  lock: boolean;
+  rep: 'none' | 'rep' | 'repne';
+  segment: Register;
+  operandSize: 16 | 32 | 64 | undefined;
+  addressSize: 16 | 32 | 64 | undefined;
+}
+
+const sizes: Readonly<Record<string, 16 | 32 | 64>> = { 16: 16, 32: 32, 64: 64 };
+
+function readPrefixes(words: readonly string[]): Prefixes {
+  const prefixes: Prefixes = {
+    lock: false,
+    rep: 'none',
+    segment: Register.None,
+    operandSize: undefined,
+    addressSize: undefined,
+  };
+  for (const word of words) {
+    if (word === 'lock') prefixes.lock = true;
+    else if (word === 'repne' || word === 'repnz') prefixes.rep = 'repne';
+    else if (word.startsWith('rep')) prefixes.rep = 'rep';
+    else if (word.startsWith('o')) prefixes.operandSize = sizes[word.slice(1)];
+    else if (word.startsWith('a')) prefixes.addressSize = sizes[word.slice(1)];
+    else prefixes.segment = segmentPrefix(word);
+  }
+  return prefixes;
+}
+
+const segments: Readonly<Record<string, Register>> = {
+  es: Register.ES,
+  cs: Register.CS,
+  ss: Register.SS,
+  ds: Register.DS,
+  fs: Register.FS,
+  gs: Register.GS,
+};
+
+function segmentPrefix(word: string): Register {
+  return segments[word] ?? Register.None;
+}
+
+const prefixBytes: Readonly<Record<string, number>> = {
+  lock: 0xf0,
+  rep: 0xf3,
+  repe: 0xf3,
+  repz: 0xf3,
+  repne: 0xf2,
+  repnz: 0xf2,
+  es: 0x26,
+  cs: 0x2e,
+  ss: 0x36,
+  ds: 0x3e,
+  fs: 0x64,
+  gs: 0x65,
+};
+
+/** The bytes of prefixes that stand on a line by themselves. */
+export function prefixesAlone(words: readonly string[], bitness: Bitness): Uint8Array {
+  const bytes: number[] = [];
+  for (const word of words) {
+    const byte = prefixBytes[word];
+    if (byte !== undefined) bytes.push(byte);
+    else if (word.startsWith('o') && sizes[word.slice(1)] !== bitness) bytes.push(0x66);
+    else if (word.startsWith('a') && sizes[word.slice(1)] !== bitness) bytes.push(0x67);
+  }
+  return Uint8Array.from(bytes);
+}
+
+interface Candidate {
+  readonly form: InstructionForm;
+  readonly fits: readonly Fit[];
+  readonly operands: readonly Operand[];
+}
+
+/** Assembles the instruction; throws {@link SourceError} with the reason when no form takes it. */
+export function assembleInstruction(text: InstructionText, site: InstructionSite): AssembledInstruction {
+  const known = formsOf(text.mnemonic);
+  if (!known) throw new SourceError(`"${text.mnemonic}" is not an instruction.`, text.range);
+  const prefixes = readPrefixes(text.prefixes);
+  const addresses = new Map<Operand, Address>();
+  for (const operand of text.operands) {
+    if (operand.kind !== 'memory') continue;
+    const mode = { bitness: site.bitness, wanted: prefixes.addressSize, defaultRelative: site.defaultRelative };
+    addresses.set(operand, resolveAddress(operand, mode));
+  }
+  let candidates: Candidate[] = [];
+  for (const operands of operandLists(text, prefixes)) {
+    candidates = findCandidates(known, operands, addresses, text.mnemonic, site);
+    if (candidates.length > 0) break;
+  }
+  if (candidates.length === 0) throw noForm(text, known, site.bitness);
+  refuseAmbiguousSize(candidates, text);
+  candidates = bySize(candidates, known, prefixes, text, site.bitness);
+  return shortest(candidates, addresses, prefixes, text, site);
+}
+
+/** The operands as written, then the other ways in which NASM reads them. */
+function* operandLists(text: InstructionText, prefixes: Prefixes): Generator<readonly Operand[]> {
+  const { operands } = text;
+  const name = text.mnemonic.toLowerCase();
+  const [first, second] = operands;
+  if (/^(loop|jcxz|jecxz|jrcxz)/.test(name) && second?.kind === 'register' && first) {
+    const bits = generalBits(second.register);
+    if (bits !== 8 && bits !== 0) prefixes.addressSize = bits;
+    yield [first];
+    return;
+  }
+  if (name === 'xchg' && first && second) {
+    // NASM puts the first register into the reg field.
+    yield [second, first];
+  }
+  yield operands;
+  if (name === 'test' && first && second) yield [second, first];
+  if (name === 'imul' && first?.kind === 'register' && second?.kind === 'immediate' && operands.length === 2) {
+    yield [first, first, second];
+  }
+  const stack = first?.kind === 'register' && first.register >= Register.ST0 && first.register <= Register.ST7;
+  if (stack && operands.length === 1) {
+    const top: Operand = { ...first, register: Register.ST0 };
+    yield name.endsWith('p') && !name.startsWith('fcom') && !name.startsWith('fucom') ? [first, top] : [top, first];
+  }
+  if (operands.length === 0 && name.startsWith('f')) {
+    const st = (register: Register): Operand => ({
+      kind: 'register',
+      register,
+      size: undefined,
+      strict: false,
+      distance: undefined,
+      range: text.range,
+    });
+    yield [st(Register.ST1), st(Register.ST0)];
+    yield [st(Register.ST0), st(Register.ST1)];
+    yield [st(Register.ST1)];
+  }
+}
+
+function findCandidates(
+  known: MnemonicForms,
+  operands: readonly Operand[],
+  addresses: ReadonlyMap<Operand, Address>,
+  mnemonic: string,
+  site: InstructionSite,
+): Candidate[] {
+  const immediateSize = operands.find((operand): operand is ImmediateOperand => operand.kind === 'immediate')?.size;
+  const found: Candidate[] = [];
+  for (const form of known.forms) {
+    if (!form.modes[site.bitness] || form.written.length !== operands.length) continue;
+    if (known.operandSize !== undefined && form.operandSize !== known.operandSize) continue;
+    const fits: Fit[] = [];
+    for (const [index, operand] of operands.entries()) {
+      const kind = form.operands[form.written[index] ?? 0] ?? Kind.None;
+      const fit = fitOperand(operand, {
+        kind,
+        form,
+        mnemonic,
+        operands,
+        site,
+        immediateSize,
+        address: addresses.get(operand),
+      });
+      if (!fit) break;
+      fits.push(fit);
+    }
+    if (fits.length === operands.length) found.push({ form, fits, operands });
+  }
+  return found;
+}
+
+const openSizes: ReadonlySet<number> = new Set([1, 2, 4, 8, 10]);
+
+/** A memory operand whose size neither a keyword nor a register tells must have one size in all forms. */
+function refuseAmbiguousSize(candidates: readonly Candidate[], text: InstructionText): void {
+  const memory = text.operands.find((operand) => operand.kind === 'memory');
+  const name = text.mnemonic.toLowerCase();
+  if (!memory || memory.size !== undefined || name === 'call' || name === 'jmp') return;
+  const immediate = text.operands.find((operand) => operand.kind === 'immediate');
+  if (immediate?.size !== undefined) return;
+  const found = new Set(candidates.map(({ form }) => form.memoryBytes).filter((size) => openSizes.has(size)));
+  if (found.size < 2) return;
+  const words = [...found].map((size) => sizeWord(size)).join(', ');
+  throw new SourceError(`The size of the memory operand is open; write one of ${words} before "[".`, memory.range);
+}
+
+function sizeWord(size: number): string {
+  return { 1: 'byte', 2: 'word', 4: 'dword', 8: 'qword', 10: 'tword' }[size] ?? `${size} bytes`;
+}
+
+/** Keeps the forms of the operand and address size that prefix, keyword or mode ask for, where several remain. */
+function bySize(
+  candidates: readonly Candidate[],
+  known: MnemonicForms,
+  prefixes: Prefixes,
+  text: InstructionText,
+  bitness: Bitness,
+): Candidate[] {
+  const wants64 = candidates.some(({ form }) => form.defaultsTo64 && form.operandSize === 64);
+  const keyword = text.operands.find((operand) => operand.kind !== 'register' && operand.kind !== 'memory')?.size;
+  const byKeyword = keyword !== undefined && keyword > 1 && keyword <= 8 ? keyword * 8 : undefined;
+  const wanted =
+    known.operandSize ?? prefixes.operandSize ?? byKeyword ?? (bitness === 64 ? (wants64 ? 64 : 32) : bitness);
+  const ofSize = keep(candidates, ({ form }) => form.operandSize === 0 || form.operandSize === wanted);
+  const wantedAddress = prefixes.addressSize ?? bitness;
+  return keep(ofSize, ({ form }) => form.addressSize === 0 || form.addressSize === wantedAddress);
+}
+
+function keep(candidates: readonly Candidate[], wanted: (candidate: Candidate) => boolean): Candidate[] {
+  const kept = candidates.filter(wanted);
+  return kept.length > 0 ? kept : [...candidates];
+}
+
+function shortest(
+  candidates: readonly Candidate[],
+  addresses: ReadonlyMap<Operand, Address>,
+  prefixes: Prefixes,
+  text: InstructionText,
+  site: InstructionSite,
+): AssembledInstruction {
+  let best: { readonly bytes: Uint8Array; readonly candidate: Candidate } | undefined;
+  let reason = '';
+  for (const candidate of candidates) {
+    const bytes = encodeCandidate(candidate, addresses, prefixes, text, site);
+    if ('reason' in bytes) {
+      reason = bytes.reason;
+      continue;
+    }
+    if (isShortBranch(candidate.form) && !shortReaches(candidate, bytes.length, site, text)) continue;
+    if (!best || bytes.length < best.bytes.length) best = { bytes, candidate };
+  }
+  if (!best) throw new SourceError(`"${text.mnemonic}" cannot be encoded with these operands: ${reason}.`, text.range);
+  const { form, fits } = best.candidate;
+  return {
+    bytes: best.bytes,
+    warnings: fits.flatMap((fit) => fit.warnings),
+    dependsOnAddress:
+      form.operands.some(isBranch) || [...addresses.values()].some(({ memory }) => memory.base === Register.RIP),
+  };
+}
+
+function encodeCandidate(
+  candidate: Candidate,
+  addresses: ReadonlyMap<Operand, Address>,
+  prefixes: Prefixes,
+  text: InstructionText,
+  site: InstructionSite,
+): Uint8Array | { readonly reason: string } {
+  const { form, fits } = candidate;
+  const segment = text.operands.find((operand) => operand.kind === 'memory' && operand.segment !== undefined);
+  const own = segment?.kind === 'memory' ? segment.segment : undefined;
+  const takesSegment = addresses.size > 0 || form.written.length < form.operands.length;
+  const encoded = encodeForm({
+    form,
+    operands: fits.map((fit): EncodeOperand => fit.operand),
+    bitness: site.bitness,
+    address: site.address,
+    segment: own ?? (takesSegment ? prefixes.segment : Register.None),
+    lock: prefixes.lock,
+    rep: prefixes.rep,
+    implicitAddressSize: prefixes.addressSize ?? site.bitness,
+  });
+  if ('reason' in encoded) return encoded;
+  return withLoosePrefixes(encoded, candidate, addresses, prefixes, takesSegment, site);
+}
+
+/** Prefixes that the form has no use for are written all the same, as NASM does. */
+function withLoosePrefixes(
+  bytes: Uint8Array,
+  { form }: Candidate,
+  addresses: ReadonlyMap<Operand, Address>,
+  prefixes: Prefixes,
+  takesSegment: boolean,
+  { bitness }: InstructionSite,
+): Uint8Array {
+  const extra: number[] = [];
+  if (!takesSegment && prefixes.segment !== Register.None) {
+    const word = registerText(prefixes.segment);
+    if (isSegment(prefixes.segment)) extra.push(prefixBytes[word] ?? 0);
+  }
+  const { operandSize, addressSize } = prefixes;
+  if (operandSize !== undefined && operandSize !== form.operandSize && operandSize !== bitness && operandSize !== 64)
+    extra.push(0x66);
+  const addressUsed = addresses.size > 0 || form.written.length < form.operands.length || form.addressSize !== 0;
+  if (addressSize !== undefined && !addressUsed && addressSize !== bitness) extra.push(0x67);
+  return extra.length === 0 ? bytes : Uint8Array.from([...extra, ...bytes]);
+}
+
+/** True when a short branch reaches its target, or when the target is not known yet (a later pass corrects that). */
+function shortReaches(candidate: Candidate, length: number, site: InstructionSite, text: InstructionText): boolean {
+  const operand = candidate.operands[0];
+  if (operand?.kind !== 'immediate') return true;
+  const only = operand.distance === 'short' || !hasNearForm(text.mnemonic);
+  const { value } = operand;
+  if (value.unknown) return true;
+  const sameSection = sectionOf(value) === site.section;
+  if (!sameSection && !only) return false;
+  const distance = value.n - (site.address + BigInt(length));
+  const wrapped = site.bitness === 16 ? BigInt.asIntN(16, distance) : distance;
+  if (wrapped >= -128n && wrapped <= 127n) return true;
+  if (!only) return false;
+  const over = wrapped > 0n ? wrapped - 127n : -128n - wrapped;
+  throw new SourceError(
+    hasNearForm(text.mnemonic)
+      ? `The short jump misses its target by ${over} bytes; remove "short".`
+      : `"${text.mnemonic}" reaches only -128 to +127 bytes and misses its target by ${over}; jump to a nearby "jmp" instead.`,
+    operand.range,
+  );
+}
+
+function hasNearForm(mnemonic: string): boolean {
+  return formsOf(mnemonic)?.forms.some((form) => form.operands.some(isBranch) && !isShortBranch(form)) ?? false;
+}
+
+function noForm(text: InstructionText, known: MnemonicForms, bitness: Bitness): SourceError {
+  const inMode = known.forms.filter((form) => form.modes[bitness]);
+  if (inMode.length === 0) {
+    const where = known.forms.some((form) => form.modes[64]) ? '64-bit' : '16-bit and 32-bit';
+    return new SourceError(
+      `"${text.mnemonic}" exists in ${where} code only, and this is ${bitness}-bit code.`,
+      text.range,
+    );
+  }
+  const texts = [...new Set(inMode.map((form) => opCodeFacts(form.code).instructionText))];
+  const shown = texts.slice(0, 6).join(' | ') + (texts.length > 6 ? ' | ...' : '');
+  return new SourceError(
+    `"${text.mnemonic}" does not take these operands in ${bitness}-bit code; it takes: ${shown}.`,
+    text.range,
+  );
+}
