@@ -25,6 +25,8 @@ export interface CpuTechnique {
   visit(): Handler;
   /** The guest's registers as it believes them to be, at this moment; read only. While it runs, computed from the real ones. */
   guestState(): CpuState;
+  /** Ring and instruction pointer of guestState(), cheaply: asked for at each event. */
+  guestPlace(): { readonly cpl: number; readonly eip: number };
   /** A user's edit of virtual registers, between two visits: applies what `edit` does to the virtual state. */
   editGuestState(edit: (state: CpuState) => void): void;
   readonly root: 'root' | 'non-root' | 'off';

@@ -20,7 +20,7 @@ import { ShadowMmu } from '../mmu/shadow';
 import { ShadowGdt, type ShadowGdtState } from './shadow-gdt';
 import type { CpuTechnique, TechniqueFactory, TechniqueParts } from './technique';
 import { TRAP_HANDLERS, type Trap, WITH_ERROR_CODE } from './trap-handlers';
-import { captureGuest, type EnteredSegments, enteredSegments, frameOf, realFlags, realRing, restoreGuest } from './trap-state';
+import { captureGuest, type EnteredSegments, enteredSegments, frameOf, guestRing, realFlags, realRing, restoreGuest } from './trap-state';
 import {
   GDT_LIMIT,
   IDT_LIMIT,
@@ -256,6 +256,12 @@ export class TrapTechnique implements CpuTechnique {
     this.view.copyFrom(this.parts.vcpu.state);
     this.capture(this.view, frameOf(this.real));
     return this.view;
+  }
+
+  guestPlace(): { cpl: number; eip: number } {
+    const { real } = this;
+    if (!this.inside) return this.parts.vcpu.state;
+    return { cpl: guestRing(real.cpl), eip: real.eip };
   }
 
   editGuestState(edit: (state: CpuState) => void): void {

@@ -8,7 +8,15 @@ import type { EventStream } from '../../machine/events';
 import type { PageTableRow, SecondEntry } from '../../machine/guest-view';
 import { GuestFault } from '../../x86/exceptions';
 import { PAGE_MASK, PAGE_SIZE } from '../../x86/paging-bits';
-import { EPT_ENTRY_BYTES, EPT_LEVELS, EPT_RWX, eptIndex, eptLeafEntry, eptTableEntry, readEptEntry } from '../../x86/vmx/ept';
+import {
+  EPT_ENTRY_BYTES,
+  EPT_LEVELS,
+  EPT_RWX,
+  eptIndex,
+  eptLeafEntry,
+  eptTableEntry,
+  readEptEntry,
+} from '../../x86/vmx/ept';
 import { FrameOwner, type HostFrames } from '../frames';
 import { type Handler, step } from '../handler';
 import type { Vcpu } from '../vcpu';

@@ -120,7 +120,7 @@ function* cpuid(context: ExitContext): Handler {
   const { state } = processor;
   const [leaf, subleaf] = [state.gpr(RAX), state.gpr(RCX)];
   const answer = processor.cpuid(leaf, subleaf);
-  yield step('answer from the virtual processor\'s profile', { leaf, subleaf, ...answer });
+  yield step('answer from the virtual CPU profile', { leaf, subleaf, ...answer });
   state.setGpr(RAX, answer.eax);
   state.setGpr(RBX, answer.ebx);
   state.setGpr(RCX, answer.ecx);

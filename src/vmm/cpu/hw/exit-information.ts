@@ -58,7 +58,9 @@ export function readExit(vmcs: VmcsAccess): ExitInformation {
     linear: linearAddress(vmcs, reason, qualification),
     gpa: violation || reason === ExitReason.eptMisconfiguration ? vmcs.readWide('guestPhysicalAddress') : undefined,
     vectoring:
-      vectoring === undefined ? undefined : pendingEvent(vectoring, vmcs.read('idtVectoringErrorCode'), instructionLength),
+      vectoring === undefined
+        ? undefined
+        : pendingEvent(vectoring, vmcs.read('idtVectoringErrorCode'), instructionLength),
   };
 }
 

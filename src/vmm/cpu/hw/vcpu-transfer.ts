@@ -21,6 +21,7 @@ const WORDS: readonly (readonly [field: FieldName, offset: number])[] = [
   ['guestSysenterEsp', OFF.sysenterEsp],
   ['guestSysenterEip', OFF.sysenterEip],
   ['guestInterruptibility', OFF.interruptibility],
+  ['guestActivity', OFF.activity],
 ];
 
 const GPRS = 8;
@@ -38,11 +39,23 @@ export function copyUnsaved(from: CpuState, to: CpuState): void {
  * After a VM exit: the virtual state from the VMCS and the real registers.
  * @param ownCr3 CR3 is the guest's own (nested paging); otherwise the record's value stands
  */
-export function readVcpu(vmcs: VmcsAccess, real: CpuState, state: CpuState, masks: ControlMasks, ownCr3: boolean): void {
+export function readVcpu(
+  vmcs: VmcsAccess,
+  real: CpuState,
+  state: CpuState,
+  masks: ControlMasks,
+  ownCr3: boolean,
+): void {
   copyUnsaved(real, state);
   for (const [field, offset] of WORDS) state.setWord(offset, vmcs.read(field));
   for (const s of GUEST_SEGMENTS) {
-    state.setSegment(s.segment, vmcs.read(s.selector), vmcs.read(s.accessRights), vmcs.read(s.base), vmcs.read(s.limit));
+    state.setSegment(
+      s.segment,
+      vmcs.read(s.selector),
+      vmcs.read(s.accessRights),
+      vmcs.read(s.base),
+      vmcs.read(s.limit),
+    );
   }
   state.cpl = (vmcs.read('guestSsAccessRights') >>> 5) & 3;
   state.setGpr(RSP, vmcs.read('guestRsp'));
@@ -75,17 +88,27 @@ export function writeVcpu(vmcs: VmcsAccess, real: CpuState, state: CpuState, mas
     guestCr4: realCr4(state.cr4, masks),
     cr4ReadShadow: state.cr4,
     guestCr3: cr3,
-    // The VMM waits out a halt itself, so the guest always enters active.
-    guestActivity: 0,
   });
 }
 
-/** While the guest runs: its registers as it believes them to be, into `view`. */
-export function viewRunning(real: CpuState, shadows: { cr0: number; cr4: number }, cr3: number | undefined, masks: ControlMasks, view: CpuState): void {
-  view.copyFrom(real);
-  view.cr0 = virtualRegister(real.cr0, shadows.cr0, masks.cr0);
-  view.cr4 = virtualRegister(real.cr4, shadows.cr4, masks.cr4);
-  if (cr3 !== undefined) view.cr3 = cr3;
-  // A bare processor knows nothing of VMX operation.
-  view.setWord(OFF.vmxMode, 0);
+/** Words that both blocks share while the guest runs. */
+const RUNNING = [...WORDS.map(([, offset]) => offset), OFF.cpl, OFF.cr2, OFF.cr3];
+
+/** While the guest runs: its registers from the real processor, as it believes them to be. CR3 is the real one. */
+export function viewRunning(
+  real: CpuState,
+  vmcs: { cr0Shadow: number; cr4Shadow: number },
+  masks: ControlMasks,
+  view: CpuState,
+): void {
+  copyUnsaved(real, view);
+  view.setGpr(RSP, real.gpr(RSP));
+  for (const offset of RUNNING) view.setWord(offset, real.word(offset));
+  for (const { segment } of GUEST_SEGMENTS) {
+    view.setSegment(segment, real.selector(segment), real.attributes(segment), real.base(segment), real.limit(segment));
+  }
+  view.eip = real.eip;
+  view.eflags = real.eflags;
+  view.cr0 = virtualRegister(real.cr0, vmcs.cr0Shadow, masks.cr0);
+  view.cr4 = virtualRegister(real.cr4, vmcs.cr4Shadow, masks.cr4);
 }

@@ -55,7 +55,8 @@ export function setUpVmcs(vmcs: VmcsAccess, setup: VmcsSetup): void {
       'secondaryControls',
       adjustControls(
         'secondaryControls',
-        (nested ? Secondary.enableEpt | Secondary.unrestrictedGuest : 0) | (vpid === undefined ? 0 : Secondary.enableVpid),
+        (nested ? Secondary.enableEpt | Secondary.unrestrictedGuest : 0) |
+          (vpid === undefined ? 0 : Secondary.enableVpid),
       ),
     );
   }
