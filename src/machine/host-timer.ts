@@ -1,8 +1,8 @@
 /**
  * The one-shot timer of the bare machine that a hypervisor owns: when machine time reaches the deadline it raises one
- * external interrupt, which reaches the processor in place of the PICs' output.
+ * external interrupt, which reaches the processor in place of the PICs' output. No guest sees it, so it emits nothing;
+ * what it causes is an exit.
  */
-import { IrqOp } from './event-kinds';
 import type { InterruptSource } from './processor/context';
 
 /** Vector of the timer's interrupt. */
@@ -16,9 +16,6 @@ export interface HostTimerState {
 export class HostTimer implements InterruptSource {
   private at: number | undefined;
   private raised = false;
-
-  /** @param irq told of raise and acknowledge (`IrqOp`); the vector is always 0xf0 */
-  constructor(private readonly irq: (op: number, vector: number) => void = () => {}) {}
 
   /** Arms the timer for a machine time (clock.now units), or disarms it; either way an interrupt still waiting is dropped. */
   arm(deadline: number | undefined): void {
@@ -34,7 +31,6 @@ export class HostTimer implements InterruptSource {
     if (this.at === undefined || now < this.at) return;
     this.at = undefined;
     this.raised = true;
-    this.irq(IrqOp.raise, HOST_TIMER_VECTOR);
   }
 
   pending(): boolean {
@@ -43,7 +39,6 @@ export class HostTimer implements InterruptSource {
 
   acknowledge(): number {
     this.raised = false;
-    this.irq(IrqOp.acknowledge, HOST_TIMER_VECTOR);
     return HOST_TIMER_VECTOR;
   }
 

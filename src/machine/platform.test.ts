@@ -9,7 +9,7 @@ class Bench {
   readonly platform = new Platform({
     now: () => this.now,
     output: (device, value) => this.outputs.push([device, value]),
-    irq: () => {},
+    requested: () => {},
     exit: (value) => this.exits.push(value),
   });
 }

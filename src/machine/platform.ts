@@ -8,7 +8,7 @@ import { OutputLog, type OutputLogState } from './devices/output-log';
 import { Pic, type PicState } from './devices/pic';
 import { Pit, type PitState, SYSTEM_CONTROL_PORT } from './devices/pit';
 import { Uart, type UartState } from './devices/uart';
-import { DeviceOutput, IrqOp } from './event-kinds';
+import { DeviceOutput } from './event-kinds';
 import type { InterruptSource } from './processor/context';
 
 export interface PlatformState {
@@ -26,8 +26,8 @@ export interface PlatformHost {
   now(): number;
   /** A byte left a device (a `DeviceOutput` number); emits `output`. */
   output(device: number, value: number): void;
-  /** A request was latched or acknowledged (an `IrqOp` number); emits `irq`. */
-  irq(op: number, vector: number): void;
+  /** A device's interrupt request was latched; emits `irq`. Who takes the interrupt emits the acknowledge. */
+  requested(vector: number): void;
   /** The guest wrote the debug-exit port; it must not run on. */
   exit(value: number): void;
 }
@@ -52,16 +52,9 @@ export class Platform {
   readonly interrupts: InterruptSource;
 
   constructor(host: PlatformHost) {
-    const pic = new Pic((vector) => host.irq(IrqOp.raise, vector));
+    const pic = new Pic((vector) => host.requested(vector));
     this.pic = pic;
-    this.interrupts = {
-      pending: () => pic.pending(),
-      acknowledge: () => {
-        const vector = pic.acknowledge();
-        host.irq(IrqOp.acknowledge, vector);
-        return vector;
-      },
-    };
+    this.interrupts = pic;
     this.pit = new Pit(host.now, () => {
       // Mode 2's output is low for one tick before each edge, so that every period is a new edge.
       pic.setLine(TIMER_LINE, false);

@@ -16,6 +16,8 @@ export interface StoppedState {
   /** A `StopCause` number. */
   readonly cause: number;
   readonly value: number;
+  /** One sentence, where there is more to say. */
+  readonly message?: string;
 }
 
 export interface MachineSave {
@@ -31,7 +33,10 @@ export interface MachineSave {
   readonly hostTimer: HostTimerState;
   readonly events: EventStreamState;
   readonly inputs: InputLogState;
+  /** Deliveries and exits so far. */
   readonly turns: number;
+  /** The VMM is to be entered before the guest runs on. */
+  readonly visitDue: boolean;
   readonly stopped: StoppedState | null;
   /** Instructions that the VMM completed for the guest. */
   readonly emulated: number;

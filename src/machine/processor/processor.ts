@@ -7,7 +7,7 @@ import { Engine } from '../../engine/engine';
 import type { HostMemory } from '../../engine/memory';
 import { CpuState, OFF } from '../../engine/state';
 import { Tlb } from '../../engine/tlb';
-import { DB, GuestFault } from '../../x86/exceptions';
+import { DB, GuestFault, PF } from '../../x86/exceptions';
 import { FLAG_IF, FLAG_TF } from '../../x86/flags';
 import type { DecodedInstruction } from '../../x86/iced';
 import { type CpuidResult, type CpuProfile, cpuid } from '../../x86/profiles';
@@ -105,6 +105,8 @@ export class Processor implements CpuContext {
   private arrived = false;
   /** A delivery has happened since the current instruction began. */
   private deliveredInStep = false;
+  private deliveries = 0;
+  private stopRequested = false;
   private current: DecodedInstruction | undefined;
 
   constructor(private readonly parts: ProcessorParts) {
@@ -129,7 +131,9 @@ export class Processor implements CpuContext {
       flushTlbPage: (linear, tag) => this.mmu.flushPage(linear, tag),
       stateReplaced: () => this.stateReplaced(),
       deliver: (event) => {
-        const injected = pendingEvent(event);
+        // A VMM that injects a page fault has set CR2 before the entry.
+        const cr2 = event.vector === PF && event.type === EventType.hardwareException ? this.state.cr2 : undefined;
+        const injected = { ...pendingEvent(event), cr2 };
         const delivered = raise(this, injected, true);
         // The VM entry completes the guest's INT n, so that the instruction retires here.
         if (delivered === injected && event.type >= EventType.softwareInterrupt) this.parts.clock.retire(1);
@@ -147,26 +151,38 @@ export class Processor implements CpuContext {
    * Runs until the budget is used up or something needs the machine. Interrupts are taken at the boundary before an
    * instruction, so a run that ends at a count always ends before the interrupts of that count.
    * @param budget most instructions to retire, at least 0
+   * @param oneTurn stops, with reason 'budget', after the first delivery too
    */
-  run(budget: number): ProcessorStop {
+  run(budget: number, oneTurn = false): ProcessorStop {
+    const { deliveries } = this;
     try {
       for (;;) {
-        const stop = this.turn(budget);
+        const stop = this.turn(oneTurn ? Math.min(budget, this.retired + 1) : budget);
         if (stop !== undefined) return stop;
+        if (oneTurn && (this.deliveries !== deliveries || this.retired >= 1)) return this.stop('budget');
       }
     } finally {
       this.retired = 0;
       this.arrived = false;
+      this.stopRequested = false;
     }
+  }
+
+  /** Makes the run under way return before another instruction, with reason 'budget'. */
+  requestStop(): void {
+    this.stopRequested = true;
   }
 
   /** One boundary and the instructions up to the next one that needs a look. */
   private turn(budget: number): ProcessorStop | undefined {
     try {
-      if (this.retired >= budget) return this.stop('budget');
+      if (this.retired >= budget || this.stopRequested) return this.stop('budget');
       this.current = undefined;
+      const { deliveries } = this;
       this.takeInterrupt();
       if (this.arrived) return this.stop('hypervisor');
+      // The delivery of an interrupt is a turn of its own.
+      if (this.deliveries !== deliveries) return undefined;
       if (this.state.word(OFF.activity) === HALTED) return this.stop('halted');
       return this.execute(budget - this.retired);
     } catch (error) {
@@ -288,6 +304,7 @@ export class Processor implements CpuContext {
 
   delivered(event: PendingEvent, change: RingChange): void {
     this.deliveredInStep = true;
+    this.deliveries++;
     const inGuest = this.state.word(OFF.vmxMode) === VmxMode.nonRoot;
     if (this.hypervisorAttached && !inGuest && change.to === 0) this.arrived = true;
     if (this.guestVisible) emitDelivered(this.parts.events, event, change);
