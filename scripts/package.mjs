@@ -16,7 +16,7 @@ export async function packageExtension(target) {
   const { name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const file = target ?? join(root, `${name}-${version}.vsix`);
   mkdirSync(dirname(file), { recursive: true });
-  const args = ['package', '--no-dependencies', '--skip-license', '--out', file];
+  const args = ['package', '--no-dependencies', '--no-rewrite-relative-links', '--skip-license', '--out', file];
   await must(bin('vsce'), args, { cwd: root, timeout: 120_000 });
   return file;
 }
