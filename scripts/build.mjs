@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { generatedInterpreter } from './generate-interpreter.mjs';
 import { dist, root } from './paths.mjs';
 import { vmmSource } from './vmm-source.mjs';
 
@@ -93,6 +94,9 @@ export async function build({ force = false } = {}) {
       });
     }),
   );
+  const scratch = join(dist, `.generator-${process.pid}`);
+  writeFileSync(join(staging, 'interpreter.wasm'), await generatedInterpreter(root, scratch));
+  rmSync(scratch, { recursive: true });
   copyFileSync(icedWasmPath, join(staging, icedWasmName));
   writeFileSync(join(staging, 'vmm-source.json'), JSON.stringify(vmmSource(root)));
   for (const entry of readdirSync(staging, { recursive: true, withFileTypes: true })) {

@@ -23,6 +23,9 @@ export function vmmSource(root) {
         name: match[2] ?? '',
         line: text.slice(0, match.index).split('\n').length,
       }));
+      const yields = text.match(/^(?!\s*(?:\*|\/\/)).*\byield\s+step\(/gm) ?? [];
+      if (yields.length !== steps.length)
+        throw new Error(`${path}: a \`yield step(...)\` has no literal name, so the debugger could not find its line.`);
       return { path: relative(root, path).split(sep).join('/'), text, steps };
     }),
   };
