@@ -3,8 +3,7 @@
  * exits to the VMM. With shadow paging the VMM keeps the tables; with nested paging the processor walks guest tables and
  * EPT together (Intel SDM 3C, "Introduction to Virtual Machine Extensions").
  */
-import type { CpuState } from '../../engine/state';
-import { OFF } from '../../engine/state';
+import { type CpuState, OFF, CpuState as State } from '../../engine/state';
 import { IrqOp, StopCause, World } from '../../machine/event-kinds';
 import { PENDING_EVENT_TYPES, type PendingEvent } from '../../machine/processor/context';
 import { VMCS_REVISION } from '../../machine/processor/vmx/capabilities';
@@ -14,7 +13,7 @@ import { loadHostState } from '../../machine/processor/vmx/state-areas';
 import { Vmcs } from '../../machine/processor/vmx/vmcs';
 import { type EntryResult, Invvpid, type Vmx, VmxMode } from '../../machine/processor/vmx/vmx';
 import { DB } from '../../x86/exceptions';
-import { FLAG_TF } from '../../x86/flags';
+import { FLAG_IF, FLAG_TF } from '../../x86/flags';
 import { CR0_ET, CR0_NE, CR0_PE, CR0_PG, CR0_WP, CR4_PSE, CR4_VMXE, PAGE_SIZE } from '../../x86/paging-bits';
 import { Primary } from '../../x86/vmx/controls';
 import { ExitReason } from '../../x86/vmx/exit-reasons';
@@ -66,7 +65,9 @@ export class HwTechnique implements CpuTechnique {
   private launched = false;
   /** Why the last VM entry was refused, as a sentence. */
   private failure: string | undefined;
+  /** The event that the next VM entry injects; empty between two visits. */
   private pending: PendingEvent | undefined;
+  private readonly view = State.detached();
 
   constructor(private readonly parts: TechniqueParts) {
     const { host, frames, vm, vcpu, profile } = parts;
@@ -86,7 +87,10 @@ export class HwTechnique implements CpuTechnique {
       invalidateAll: () => this.invalidateAll(),
     };
     const mmuParts = { memory: host.memory, frames, vm, vcpu, events: host.events, tlb: this.tlb };
-    this.mmu = parts.mmu === 'shadow' ? new ShadowMmu(mmuParts) : new NestedMmu(mmuParts);
+    this.mmu =
+      parts.mmu === 'shadow'
+        ? new ShadowMmu(mmuParts)
+        : new NestedMmu({ ...mmuParts, registers: () => this.guestState() });
     // The guest shall not see VT-x: this VMM does not offer it further.
     const features = { ...profile.features, vmx: false, ept: false, vpid: false, unrestrictedGuest: false };
     this.processor = new VirtualProcessor({ host, vm, vcpu, profile: { ...profile, features }, mmu: this.mmu });
@@ -223,6 +227,11 @@ export class HwTechnique implements CpuTechnique {
       this.pending = { vector, kind: 'interrupt' };
     }
     if (this.pending !== undefined) vcpu.wake();
+    if (vcpu.halted && (this.state.eflags & FLAG_IF) === 0) {
+      yield step('halted with interrupts off: nothing can wake the guest', { eip: this.state.eip });
+      this.stop(StopCause.haltedForever, 0);
+      return;
+    }
     const waits = interrupts.pending();
     if (waits) yield step('an interrupt waits: exit when the guest can take it', { eflags: this.state.eflags });
     this.awaitWindow(waits);
@@ -253,8 +262,6 @@ export class HwTechnique implements CpuTechnique {
     const result = this.launched ? this.vmx.vmresume() : this.vmx.vmlaunch();
     if (result.kind === 'entered') {
       this.launched = true;
-      // An injected INT n, INT3 or INTO has retired.
-      if (pending?.length !== undefined) host.retireEmulated(1);
     }
     return result;
   }
@@ -289,15 +296,18 @@ export class HwTechnique implements CpuTechnique {
 
   // Looking and editing from outside.
 
-  /** Brings the record up to date while the guest runs; the record is the answer. */
   guestState(): CpuState {
     if (!this.vmx.inNonRoot) return this.state;
-    const { cr3 } = this.state;
+    const { view, state } = this;
     const vmcs = new Vmcs(this.parts.host.memory, this.vmcsRegion);
     const shadows = { cr0Shadow: vmcs.get('cr0ReadShadow'), cr4Shadow: vmcs.get('cr4ReadShadow') };
-    viewRunning(this.real, shadows, this.masks, this.state);
-    if (this.parts.mmu === 'shadow') this.state.cr3 = cr3;
-    return this.state;
+    viewRunning(this.real, shadows, this.masks, view);
+    if (this.parts.mmu === 'shadow') view.cr3 = state.cr3;
+    return view;
+  }
+
+  guestPlace(): { readonly cpl: number; readonly eip: number } {
+    return this.vmx.inNonRoot ? this.real : this.state;
   }
 
   /** Takes the guest out as an external interrupt would, edits, and enters it again; entry checks apply. */

@@ -5,7 +5,9 @@
 import type { HostMemory } from '../../engine/memory';
 import { FaultClass, NONE } from '../../machine/event-kinds';
 import type { EventStream } from '../../machine/events';
+import { pageTableRows } from '../../machine/guest-tables';
 import type { PageTableRow, SecondEntry } from '../../machine/guest-view';
+import type { PagingRegisters } from '../../machine/processor/walker';
 import { GuestFault } from '../../x86/exceptions';
 import { PAGE_MASK, PAGE_SIZE } from '../../x86/paging-bits';
 import {
@@ -21,8 +23,7 @@ import { FrameOwner, type HostFrames } from '../frames';
 import { type Handler, step } from '../handler';
 import type { Vcpu } from '../vcpu';
 import type { Vm } from '../vm';
-import { guestRows } from './guest-rows';
-import { walkGuest } from './guest-space';
+import { guestTables, walkGuest } from './guest-space';
 import type { MmuTechnique, PageFaultVerdict, RealTlb } from './mmu';
 
 export interface NestedParts {
@@ -32,6 +33,8 @@ export interface NestedParts {
   readonly vcpu: Vcpu;
   readonly events: EventStream;
   readonly tlb: RealTlb;
+  /** The guest's own registers at this moment; while it runs, it changes them without an exit. */
+  registers(): PagingRegisters;
 }
 
 export interface NestedState {
@@ -130,7 +133,7 @@ export class NestedMmu implements MmuTechnique {
   guestWrote(): void {}
 
   pageTables(most: number): PageTableRow[] {
-    return guestRows(this.parts.vm, this.parts.vcpu, most, (_gva, gpa) => this.entryOf(gpa));
+    return pageTableRows(guestTables(this.parts.vm, this.parts.registers()), most, (_gva, gpa) => this.entryOf(gpa));
   }
 
   /** The EPT leaf entry of a GPA; without an address while a table above it is missing. */

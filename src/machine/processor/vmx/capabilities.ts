@@ -12,6 +12,7 @@ import {
   CR4_PSE,
   CR4_PVI,
   CR4_TSD,
+  CR4_UMIP,
   CR4_VME,
   CR4_VMXE,
 } from '../../../x86/paging-bits';
@@ -38,7 +39,18 @@ export const CR0_UNTOUCHED = 0x7ffa_ffd0;
 /** Bits that may be 1 (IA32_VMX_CR0_FIXED1, IA32_VMX_CR4_FIXED1). */
 export const CR0_FIXED1 = 0xffff_ffff;
 export const CR4_FIXED1 =
-  CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_MCE | CR4_PGE | (1 << 8) | (1 << 9) | (1 << 10) | CR4_VMXE;
+  CR4_VME |
+  CR4_PVI |
+  CR4_TSD |
+  CR4_DE |
+  CR4_PSE |
+  CR4_MCE |
+  CR4_PGE |
+  (1 << 8) |
+  (1 << 9) |
+  (1 << 10) |
+  CR4_UMIP |
+  CR4_VMXE;
 
 const SECONDARY_FEATURE: readonly (readonly [bit: number, feature: keyof VmxFeatures])[] = [
   [Secondary.enableEpt, 'ept'],

@@ -55,9 +55,9 @@ function* emulateHere(context: ExitContext): Handler {
     return;
   }
   yield step('deliver the event on the virtual processor', { vector: pending.vector });
-  raise(processor, pending, true);
+  const delivered = raise(processor, pending, true);
   // INT n and its kin retire with their delivery.
-  if (pending.length !== undefined) host.retireEmulated(1);
+  if (delivered === pending && pending.length !== undefined) host.retireEmulated(1);
   context.pending = undefined;
 }
 
