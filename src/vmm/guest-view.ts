@@ -23,7 +23,7 @@ export class VirtualGuestView implements GuestView {
   }
 
   get realCpl(): number {
-    return this.parts.realCpl();
+    return this.parts.host.processor.state.cpl;
   }
 
   get root(): 'root' | 'non-root' | 'off' {
@@ -41,7 +41,7 @@ export class VirtualGuestView implements GuestView {
   }
 
   get guestTime(): number {
-    return this.parts.guestTime();
+    return this.parts.host.clock.now;
   }
 
   get platform(): Platform {

@@ -16,6 +16,6 @@ export interface Host {
   retireEmulated(n?: number): void;
   /** Lets halted time pass. */
   idle(ticks: number): void;
-  /** Ends the guest: emits `stop` and makes the run return. */
-  stop(cause: number, value: number): void;
+  /** Ends the guest: emits `stop` and makes the run return. The message says what to tell a person beyond the cause. */
+  stop(cause: number, value: number, message?: string): void;
 }

@@ -1,10 +1,14 @@
 /** The level-0 hypervisor: one VM, one vCPU, a cpu technique and an mmu technique, plugged into the machine's socket. */
+import type { CpuState } from '../engine/state';
+import { StopCause } from '../machine/event-kinds';
 import type { GuestView } from '../machine/guest-view';
 import type { GuestPlace, HandlerStep, HypervisorPort } from '../machine/hypervisor-port';
+import { TripleFault, UnsupportedFeature } from '../machine/processor/context';
 import type { CpuTechnique } from './cpu/technique';
-import type { FramesState, HostFrames } from './frames';
+import { type FramesState, type HostFrames, OutOfFrames } from './frames';
 import { VirtualGuestView } from './guest-view';
 import { HandlerRunner } from './handler';
+import type { Host } from './host';
 import type { MmuTechnique } from './mmu/mmu';
 import type { Vcpu, VcpuState } from './vcpu';
 import type { Vm, VmState } from './vm';
@@ -19,15 +23,12 @@ export interface HypervisorState {
 }
 
 export interface HypervisorParts {
+  readonly host: Host;
   readonly vm: Vm;
   readonly vcpu: Vcpu;
   readonly frames: HostFrames;
   readonly cpu: CpuTechnique;
   readonly mmu: MmuTechnique;
-  /** Guest time of the VM. */
-  guestTime(): number;
-  /** CPL of the real processor. */
-  realCpl(): number;
 }
 
 export class Hypervisor implements HypervisorPort {
@@ -51,10 +52,36 @@ export class Hypervisor implements HypervisorPort {
   *enter(): Generator<HandlerStep, void> {
     this.runner.start('visit', this.parts.cpu.visit());
     for (;;) {
-      const step = this.runner.next();
+      const step = this.nextStep();
       if (step === undefined) return;
       yield step;
     }
+  }
+
+  /** The next step; what a handler cannot cope with ends the guest with a sentence. */
+  private nextStep(): HandlerStep | undefined {
+    try {
+      return this.runner.next();
+    } catch (error) {
+      if (error instanceof TripleFault) this.end(StopCause.tripleFault, 0);
+      else if (error instanceof UnsupportedFeature) this.end(StopCause.unsupported, error.eip, error.message);
+      else if (error instanceof OutOfFrames) this.end(StopCause.vmmError, 0, error.message);
+      else throw error;
+      return undefined;
+    }
+  }
+
+  private end(cause: number, value: number, message?: string): void {
+    this.parts.vm.stop = { cause, value };
+    this.parts.host.stop(cause, value, message);
+  }
+
+  editState(edit: (state: CpuState) => void): void {
+    this.parts.cpu.editGuestState(edit);
+  }
+
+  poke(): void {
+    this.parts.cpu.poke();
   }
 
   guest(): GuestView {

@@ -32,9 +32,13 @@ export class Vcpu {
     this.state.setWord(OFF.activity, ACTIVE);
   }
 
+  get interruptsOn(): boolean {
+    return (this.state.word(OFF.flagsSystem) & FLAG_IF) !== 0;
+  }
+
   /** True when the guest may take a maskable interrupt at this instruction boundary. */
   get interruptible(): boolean {
-    return (this.state.word(OFF.flagsSystem) & FLAG_IF) !== 0 && !this.inShadow;
+    return this.interruptsOn && !this.inShadow;
   }
 
   /** True on the boundary behind STI or MOV SS. */

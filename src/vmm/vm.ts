@@ -31,6 +31,7 @@ export class Vm {
    * @param number 0 to 253
    * @param gpaSize bytes, a multiple of 4 KiB
    * @param platform the VM's devices, on this VM's guest time
+   * @param alignment of guest frame 0, in host frames
    */
   constructor(
     readonly number: number,
@@ -38,9 +39,10 @@ export class Vm {
     private readonly memory: HostMemory,
     frames: HostFrames,
     readonly platform: Platform,
+    alignment = 1,
   ) {
     const count = gpaSize / PAGE_SIZE;
-    const first = frames.allocate(vmOwner(number), count) / PAGE_SIZE;
+    const first = frames.allocate(vmOwner(number), count, alignment) / PAGE_SIZE;
     this.p2m = Uint32Array.from({ length: count }, (_, i) => first + i);
   }
 

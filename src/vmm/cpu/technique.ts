@@ -29,6 +29,11 @@ export interface CpuTechnique {
   guestPlace(): { readonly cpl: number; readonly eip: number };
   /** A user's edit of virtual registers, between two visits: applies what `edit` does to the virtual state. */
   editGuestState(edit: (state: CpuState) => void): void;
+  /**
+   * A device of the VM was reached from outside, between two visits: when the guest may take the interrupt that came of it,
+   * the next run begins with a visit.
+   */
+  poke(): void;
   readonly root: 'root' | 'non-root' | 'off';
   save(): unknown;
   load(state: unknown): void;

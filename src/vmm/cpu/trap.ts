@@ -4,7 +4,7 @@
  * with the guest's own privilege, or injects the fault that the guest itself has earned, and returns by IRET.
  */
 import { AR_UNUSABLE, CpuState, OFF } from '../../engine/state';
-import { NONE } from '../../machine/event-kinds';
+import { NONE, StopCause } from '../../machine/event-kinds';
 import { UnsupportedFeature } from '../../machine/processor/context';
 import { executeSystem } from '../../machine/processor/system';
 import type { SegmentDescriptor } from '../../x86/descriptors';
@@ -104,6 +104,8 @@ export class TrapTechnique implements CpuTechnique {
 
   start(): void {
     const { real } = this;
+    this.parts.host.processor.hypervisorAttached = true;
+    this.parts.host.processor.guestVisible = false;
     real.cr0 = (CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_PG) >>> 0;
     // RDTSC shall trap: the guest's clock is not the machine's.
     real.cr4 = this.parts.profile.features.tsc ? CR4_TSD : 0;
@@ -203,11 +205,13 @@ export class TrapTechnique implements CpuTechnique {
       this.processor.injectInterrupt();
     }
     if (vm.stop !== undefined) return;
-    const wanted = vm.platform.interrupts.pending() && (vcpu.state.eflags & FLAG_IF) !== 0;
-    // An interrupt that only waits for the shadow of STI or MOV SS comes after one instruction.
-    const deadline = wanted ? host.clock.now + 1 : vm.platform.nextDeadline();
-    host.hostTimer.arm(deadline);
+    const deadline = this.armTimer(vcpu.state);
     if (vcpu.halted) {
+      if (!vcpu.interruptsOn) {
+        yield step('the guest is halted with interrupts off: nothing can wake it');
+        host.stop(StopCause.haltedForever, 0);
+        return;
+      }
       yield step('the guest is halted: halt the real processor too', { timer: deadline ?? 'off' });
       this.haltReal();
       return;
@@ -217,12 +221,32 @@ export class TrapTechnique implements CpuTechnique {
     host.events.emit('entry', 0);
   }
 
+  /**
+   * Arms the host timer for what the VM's devices do next; when an interrupt waits for the guest, for the first boundary at
+   * which it can be taken. Returns the machine time that it is armed for.
+   */
+  private armTimer(guest: CpuState): number | undefined {
+    const { host, vm } = this.parts;
+    const { hostTimer, clock } = host;
+    const waiting = vm.platform.interrupts.pending() && (guest.word(OFF.flagsSystem) & FLAG_IF) !== 0;
+    // Behind STI or MOV SS one more instruction comes first.
+    const inShadow = (guest.word(OFF.interruptibility) & ONE_INSTRUCTION_SHADOW) !== 0;
+    const deadline = waiting ? clock.now + (inShadow ? 1 : 0) : vm.platform.nextDeadline();
+    hostTimer.arm(deadline);
+    if (waiting && !inShadow) hostTimer.advance(clock.now);
+    return deadline;
+  }
+
+  poke(): void {
+    this.armTimer(this.guestState());
+  }
+
   /** STI and HLT of the VMM: the machine lets time pass until the host timer, whose interrupt begins the next visit. */
   private haltReal(): void {
     const { real } = this;
     this.toRing0();
     real.eip = WINDOW.idle;
-    real.eflags = FLAG_FIXED | ((this.parts.vcpu.state.eflags & FLAG_IF) !== 0 ? FLAG_IF : 0);
+    real.eflags = FLAG_FIXED | FLAG_IF;
     real.setWord(OFF.activity, HALTED);
     this.parts.host.processor.modeChanged();
   }

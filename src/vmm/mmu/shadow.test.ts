@@ -24,7 +24,7 @@ function guest(hostFrames = 512) {
   const memory = new HostMemory(hostFrames * 4096);
   const frames = new HostFrames(memory.size);
   frames.allocate(FrameOwner.vmm);
-  const platform = new Platform({ now: () => 0, output: () => {}, irq: () => {}, exit: () => {} });
+  const platform = new Platform({ now: () => 0, output: () => {}, requested: () => {}, exit: () => {} });
   const vm = new Vm(0, 0x100000, memory, frames, platform);
   const vcpu = new Vcpu(0, 0);
   const events = new EventStream({ vm: 0, vcpu: 0, cpl: 0, step: 0, count: 0, ip: 0, cycle: 0 });
