@@ -20,15 +20,15 @@ const rooms = {
 
 /** Of these rooms only the named files may be imported from the room. */
 const openFiles = {
-  // The vocabulary of events, and the record that carries one.
-  facts: { machine: ['event-kinds', 'events'] },
-  // Custom requests and their replies: what trees and the adapter agree on.
-  extension: { dap: ['custom-requests'] },
+  // The vocabulary of events and the record that carries one; for the digest, the guest's state as every technique shows it.
+  facts: { machine: ['event-kinds', 'events', 'clock', 'guest-view', 'guest-registers', 'state-hash'] },
+  // What the trees and the adapter agree on: custom requests, and the messages of the worker between them.
+  extension: { dap: ['custom-requests', 'worker-messages'] },
 };
 
 /** Entry points of workers: each starts one server inside the worker, and is the only file there that imports it. */
 const workerEntries = '^src/extension/[a-z-]*worker[a-z-]*\\.ts$';
-const tests = '\\.test\\.ts$';
+const tests = '\\.test(-support)?\\.ts$';
 
 const roomRules = Object.entries(rooms).map(([room, allowed]) => {
   const files = Object.entries(openFiles[room] ?? {});

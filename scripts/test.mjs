@@ -79,7 +79,7 @@ const hosted = (host) => async () => {
 
 const needsWorkbench = true;
 const suites = [
-  { name: 'format', parallel: true, run: command('biome', 'ci', '--max-diagnostics=40') },
+  { name: 'format', parallel: true, run: command('biome', 'ci', '--colors=off', '--reporter=summary') },
   { name: 'lint', parallel: true, run: command('oxlint', '--type-aware', '--deny-warnings') },
   { name: 'types', parallel: true, run: command('tsc', '--noEmit', '-p', 'tsconfig.json') },
   { name: 'rooms', parallel: true, run: async () => check(await checkRooms()) },

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { root } from '../paths.mjs';
 
 /** The buffer of a WebAssembly memory, under every name that this house gives it. */
-const view = /\b(?:memory|ram|linear|wasmMemory|linearMemory)\b(?:\(\))?!?\.buffer\b/i;
+const view = /(?:\b(?:memory|ram|linear)|\bwasm(?:Memory)?)\.buffer\b/i;
 
 /** @returns {{ ok: boolean, output: string }} */
 export function checkRamViews() {
