@@ -3,6 +3,12 @@
 /** The state block of the running processor (`CpuState`). */
 export const STATE_BASE = 0x1000;
 
+/** Words that the interpreter and the engine exchange at an exit; no part of the processor's state. */
+export const EXIT_OP = 0x1800;
+export const EXIT_BUDGET = 0x1804;
+/** Jump-cache entries of another generation do not count. */
+export const GENERATION = 0x1808;
+
 /** Fast entries per array; the index is bits 12 to 23 of the linear address. */
 export const FAST_ENTRIES = 4096;
 /** Bytes of a fast entry: tag (u32, upper half kept zero), addend (u32 at 8), unused. */

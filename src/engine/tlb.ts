@@ -57,6 +57,11 @@ export class Tlb {
     this.flagBits = new Uint8Array(capacity);
   }
 
+  /** Entries in use. */
+  get used(): number {
+    return this.small.size + this.large.size;
+  }
+
   /** The slot that translates a linear address, or -1. Changes nothing. */
   lookup(linear: number, tag: number): number {
     const page = linear >>> 12;
