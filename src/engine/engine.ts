@@ -34,6 +34,7 @@ export interface EngineOptions {
 /** The interpreter counts in signed 32-bit numbers. */
 const LARGEST_BUDGET = 0x7fffffff;
 const NOWHERE = -1;
+const noProgress = (): number => 0;
 
 export class Engine {
   /** The real processor's memory with every check in full. */
@@ -53,6 +54,7 @@ export class Engine {
   private passing = NOWHERE;
   /** A repeated instruction is between two iterations: its breakpoint has been passed. */
   private repeating = false;
+  private progress = noProgress;
 
   /** @throws WebAssembly.LinkError when the interpreter module is not one that `generateInterpreter` made */
   constructor(
@@ -90,6 +92,11 @@ export class Engine {
     });
   }
 
+  /** Instructions that the `run` under way has retired so far, 0 outside it: exact whenever the host is asked something. */
+  get inFlight(): number {
+    return this.progress();
+  }
+
   private dropCode(): void {
     this.cache.dropAll();
     this.lookup.end();
@@ -102,7 +109,9 @@ export class Engine {
   run(budget: number): RunResult {
     const granted = Math.min(budget, LARGEST_BUDGET);
     let left = granted;
+    this.progress = () => granted - left;
     const stop = (reason: RunReason, more: Partial<RunResult> = {}): RunResult => {
+      this.progress = noProgress;
       if (left < granted) this.passing = NOWHERE;
       return { reason, retired: granted - left, ...more };
     };
