@@ -128,9 +128,10 @@ export function assembleInstruction(text: InstructionText, site: InstructionSite
     addresses.set(operand, resolveAddress(operand, mode));
   }
   let candidates: Candidate[] = [];
+  const isExchange = text.mnemonic.toLowerCase() === 'xchg';
   for (const operands of operandLists(text, prefixes)) {
-    candidates = findCandidates(known, operands, addresses, text.mnemonic, site);
-    if (candidates.length > 0) break;
+    candidates.push(...findCandidates(known, operands, addresses, text.mnemonic, site));
+    if (candidates.length > 0 && !isExchange) break;
   }
   if (candidates.length === 0) throw noForm(text, known, site.bitness);
   refuseAmbiguousSize(candidates, text);
@@ -161,7 +162,7 @@ function* operandLists(text: InstructionText, prefixes: Prefixes): Generator<rea
   const stack = first?.kind === 'register' && first.register >= Register.ST0 && first.register <= Register.ST7;
   if (stack && operands.length === 1) {
     const top: Operand = { ...first, register: Register.ST0 };
-    yield name.endsWith('p') && !name.startsWith('fcom') && !name.startsWith('fucom') ? [first, top] : [top, first];
+    yield first.distance === 'to' || /^f(add|sub|subr|mul|div|divr)p$/.test(name) ? [first, top] : [top, first];
   }
   if (operands.length === 0 && name.startsWith('f')) {
     const st = (register: Register): Operand => ({
@@ -237,12 +238,15 @@ function bySize(
   text: InstructionText,
   bitness: Bitness,
 ): Candidate[] {
-  const wants64 = candidates.some(({ form }) => form.defaultsTo64 && form.operandSize === 64);
+  const isFar = text.operands[0]?.kind === 'memory' && text.operands[0].distance === 'far';
+  const wants64 = isFar || candidates.some(({ form }) => form.defaultsTo64 && form.operandSize === 64);
   const keyword = text.operands.find((operand) => operand.kind !== 'register' && operand.kind !== 'memory')?.size;
   const byKeyword = keyword !== undefined && keyword > 1 && keyword <= 8 ? keyword * 8 : undefined;
   const wanted =
     known.operandSize ?? prefixes.operandSize ?? byKeyword ?? (bitness === 64 ? (wants64 ? 64 : 32) : bitness);
-  const ofSize = keep(candidates, ({ form }) => form.operandSize === 0 || form.operandSize === wanted);
+  const fitting = keep(candidates, ({ form }) => form.operandSize === 0 || form.operandSize === wanted);
+  const ofSize =
+    prefixes.operandSize === undefined ? fitting : keep(fitting, ({ form }) => form.operandSize === wanted);
   const wantedAddress = prefixes.addressSize ?? bitness;
   return keep(ofSize, ({ form }) => form.addressSize === 0 || form.addressSize === wantedAddress);
 }
@@ -268,7 +272,11 @@ function shortest(
       continue;
     }
     if (isShortBranch(candidate.form) && !shortReaches(candidate, bytes.length, site, text)) continue;
-    if (!best || bytes.length < best.bytes.length) best = { bytes, candidate };
+    const better =
+      !best ||
+      bytes.length < best.bytes.length ||
+      (bytes.length === best.bytes.length && prefers(candidate, best.candidate));
+    if (better) best = { bytes, candidate };
   }
   if (!best) throw new SourceError(`"${text.mnemonic}" cannot be encoded with these operands: ${reason}.`, text.range);
   const { form, fits } = best.candidate;
@@ -278,6 +286,14 @@ function shortest(
     dependsOnAddress:
       form.operands.some(isBranch) || [...addresses.values()].some(({ memory }) => memory.base === Register.RIP),
   };
+}
+
+const extendedImmediates: ReadonlySet<Kind> = new Set([Kind.imm8sex16, Kind.imm8sex32, Kind.imm8sex64]);
+
+/** Of two equally long encodings NASM takes the one with the sign-extended byte: `add ax, 1` is 83 C0 01. */
+function prefers(candidate: Candidate, best: Candidate): boolean {
+  const extendsByte = ({ form }: Candidate) => form.operands.some((kind) => extendedImmediates.has(kind));
+  return extendsByte(candidate) && !extendsByte(best);
 }
 
 function encodeCandidate(

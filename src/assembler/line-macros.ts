@@ -29,6 +29,12 @@ export class LineExpander {
   }
 
   #expand(tokens: readonly Token[], hidden: ReadonlySet<LineMacro>, depth: number): Token[] {
+    const [first] = tokens;
+    if (depth > deepest && first)
+      throw new SourceError(
+        `The macro "${first.text}" nests deeper than ${deepest} levels; it uses itself through another macro.`,
+        rangeOf(first),
+      );
     const result: Token[] = [];
     for (let at = 0; at < tokens.length; at++) {
       const token = tokens[at];
@@ -39,13 +45,13 @@ export class LineExpander {
         at = end;
         continue;
       }
-      const use = token.kind === 'word' ? this.#use(tokens, at, token, hidden) : undefined;
+      const use = token.kind === 'word' ? this.#use(tokens, at, token, hidden, depth) : undefined;
       if (!use) {
         result.push(token);
         continue;
       }
       this.#made += use.replacement.length;
-      if (depth > deepest || this.#made > longest) {
+      if (this.#made > longest) {
         throw new SourceError(
           `The macro "${token.text}" does not stop expanding; it uses itself through another macro.`,
           rangeOf(token),
@@ -64,6 +70,7 @@ export class LineExpander {
     at: number,
     token: Token,
     hidden: ReadonlySet<LineMacro>,
+    depth: number,
   ):
     | { readonly macro: LineMacro | undefined; readonly replacement: readonly Token[]; readonly end: number }
     | undefined {
@@ -76,7 +83,7 @@ export class LineExpander {
     while (tokens[open]?.kind === 'space') open++;
     if (tokens[open]?.text === '(') {
       const end = matching(tokens, open, '(', ')');
-      const args = splitArguments(tokens.slice(open + 1, end));
+      const args = splitArguments(tokens.slice(open + 1, end)).map((arg) => this.#expand(arg, hidden, depth + 1));
       const macro =
         macros.find((one) => one.parameters?.length === args.length) ??
         macros.find((one) => one.parameters?.length === 0 && args.length === 1 && args[0]?.length === 0);

@@ -24,7 +24,7 @@ export interface FitQuestion {
   readonly form: InstructionForm;
   readonly mnemonic: string;
   readonly operands: readonly Operand[];
-  readonly site: { readonly bitness: Bitness };
+  readonly site: { readonly bitness: Bitness; readonly address: bigint };
   /** Size keyword of the first immediate operand. */
   readonly immediateSize: number | undefined;
   /** Of a memory operand. */
@@ -129,9 +129,24 @@ function plain(operand: EncodeOperand): Fit {
 }
 
 /** Instructions that only read 16 bits of a register take its 16-bit name without an operand-size prefix. */
-const readsSelector: ReadonlySet<string> = new Set(['lldt', 'ltr', 'verr', 'verw', 'lmsw']);
+const readsSelector: ReadonlySet<string> = new Set(['lldt', 'ltr', 'verr', 'verw', 'lmsw', 'arpl']);
 
-function fitRegister(register: Register, { kind, form, mnemonic }: FitQuestion): Fit | undefined {
+/** Instructions that zero-extend what they store, so that NASM leaves out REX.W for a 64-bit register. */
+function extendsByItself(form: InstructionForm, mnemonic: string): boolean {
+  return form.operands.includes(Kind.seg_reg) || mnemonic.toLowerCase() === 'sldt';
+}
+
+/** `mov rax, 5`: the 32-bit move clears the upper half and is shorter, so NASM takes it. */
+function movesLowHalf({ kind, mnemonic, operands }: FitQuestion): boolean {
+  const source = operands[1];
+  if (kind !== Kind.r32_opcode || mnemonic.toLowerCase() !== 'mov' || source?.kind !== 'immediate') return false;
+  return (
+    source.size === undefined && isKnownScalar(source.value) && BigInt.asUintN(32, source.value.n) === source.value.n
+  );
+}
+
+function fitRegister(register: Register, question: FitQuestion): Fit | undefined {
+  const { kind, form, mnemonic } = question;
   const fixed = fixedRegister(kind);
   if (fixed !== undefined) return fixed === register ? plain({ kind: 'register', register }) : undefined;
   const accepts = registerKinds.get(kind);
@@ -140,6 +155,9 @@ function fitRegister(register: Register, { kind, form, mnemonic }: FitQuestion):
     return isOfClass(register, accepts.class) ? plain({ kind: 'register', register }) : undefined;
   const bits = generalBits(register);
   if (bits === accepts.bits) return plain({ kind: 'register', register });
+  if (bits === 64 && accepts.bits === 32 && (extendsByItself(form, mnemonic) || movesLowHalf(question))) {
+    return plain({ kind: 'register', register: register - Register.RAX + Register.EAX });
+  }
   const loadsSegment = form.operands[0] === Kind.seg_reg || readsSelector.has(mnemonic.toLowerCase());
   if (!loadsSegment || form.memoryBytes !== 2) return undefined;
   const [from, to] = bits === 16 ? [Register.AX, Register.EAX] : [Register.EAX, Register.AX];
@@ -191,14 +209,23 @@ function sizeFromImmediate({ operands, immediateSize }: FitQuestion): number | u
   return operands.some((operand) => operand.kind === 'register') ? undefined : immediateSize;
 }
 
-function fitBranch(operand: ImmediateOperand, { kind, form }: FitQuestion): Fit | undefined {
+function fitBranch(operand: ImmediateOperand, { kind, form, mnemonic, site }: FitQuestion): Fit | undefined {
   if (operand.distance === 'far') return undefined;
   const isShort = shortBranches.has(kind);
+  if (
+    isShort &&
+    operand.size !== undefined &&
+    operand.size > 1 &&
+    operand.distance !== 'short' &&
+    mnemonic.toLowerCase() === 'jmp'
+  )
+    return undefined;
   if (isShort && operand.distance === 'near') return undefined;
   if (!isShort && operand.distance === 'short') return undefined;
   if (isShort && operand.strict && operand.size !== 1) return undefined;
   if (operand.size !== undefined && operand.size > 1 && form.operandSize !== operand.size * 8) return undefined;
-  return plain({ kind: 'branch', target: operand.value.n });
+  // A target that is not known yet is taken to be near, so that the jump starts short.
+  return plain({ kind: 'branch', target: operand.value.unknown ? site.address : operand.value.n });
 }
 
 /** Immediate kinds: bytes encoded, bytes of the operation, whether the encoded part is sign-extended. */
@@ -221,7 +248,8 @@ const immediateKinds: ReadonlyMap<Kind, ImmediateKind> = new Map<Kind, Immediate
 function fitImmediate(operand: ImmediateOperand, question: FitQuestion): Fit | undefined {
   const { value, size, strict } = operand;
   if (question.kind === Kind.imm8_const_1) {
-    return isKnownScalar(value) && value.n === 1n && !strict ? plain({ kind: 'immediate', value: 1n }) : undefined;
+    const isOne = value.unknown || (isScalar(value) && value.n === 1n);
+    return isOne && !strict ? plain({ kind: 'immediate', value: 1n }) : undefined;
   }
   const wanted = immediateKinds.get(question.kind);
   if (!wanted) return undefined;
@@ -257,7 +285,7 @@ function fitsHalf(value: Value, { mnemonic, operands }: FitQuestion): boolean {
 
 function truncation(operand: ImmediateOperand, encoded: number, extended: number): Fit['warnings'] {
   const { value, range } = operand;
-  const bytes = extended !== 0 && encoded === 1 && operand.size !== 1 ? extended : encoded;
+  const bytes = extended !== 0 && encoded === 1 ? extended : encoded;
   if (!isKnownScalar(value) || bytes === 8) return [];
   const limit = 1n << BigInt(8 * bytes);
   if (value.n >= -(limit >> 1n) && value.n < limit) return [];

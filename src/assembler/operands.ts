@@ -12,7 +12,7 @@ interface OperandBase {
   readonly size: number | undefined;
   /** STRICT: the size keyword forbids a shorter encoding. */
   readonly strict: boolean;
-  readonly distance: 'short' | 'near' | 'far' | undefined;
+  readonly distance: 'short' | 'near' | 'far' | 'to' | undefined;
   readonly range: SourceRange;
 }
 
@@ -80,7 +80,7 @@ function takeKeyword(token: Token | undefined, keywords: Keywords): boolean {
   const size = sizeKeywords.get(name);
   if (size !== undefined) keywords.size = size;
   else if (name === 'strict') keywords.strict = true;
-  else if (name === 'short' || name === 'near' || name === 'far') keywords.distance = name;
+  else if (name === 'short' || name === 'near' || name === 'far' || name === 'to') keywords.distance = name;
   else if (name === 'ptr') throw new SourceError('NASM syntax has no "ptr"; remove the word.', rangeOf(token));
   else return false;
   return true;

@@ -64,7 +64,12 @@ export class Pass implements DirectiveSite {
   constructor(files: SourceFiles, before: PassResult | undefined) {
     this.files = files;
     this.#before = before;
-    this.symbols = new SymbolTable(before?.symbols);
+    this.#layoutBefore = this.#placesBefore();
+    const moved = before?.sections.map(({ name, number, address }): [number, number] => [
+      number,
+      this.#addressBefore(name) - address,
+    ]);
+    this.symbols = new SymbolTable(before?.symbols, new Map(moved));
     this.section = this.enterSection('.text', { file: '', line: 1, column: 0, endColumn: 0 });
     this.scope = {
       here: () => this.#here,
@@ -118,20 +123,22 @@ export class Pass implements DirectiveSite {
     return section;
   }
 
-  #layoutBefore: ReadonlyMap<string, number> | undefined;
+  readonly #layoutBefore: ReadonlyMap<string, number>;
 
   #addressBefore(name: string): number {
-    if (!this.#layoutBefore) {
-      const addresses = new Map<string, number>();
-      try {
-        const placed = this.#before ? layOut(this.#before.sections, this.#before.origin) : [];
-        for (const { section, address } of placed) addresses.set(section.name, address);
-      } catch (error) {
-        this.#catch(error, undefined);
-      }
-      this.#layoutBefore = addresses;
-    }
     return this.#layoutBefore.get(name) ?? 0;
+  }
+
+  /** Section addresses as the previous pass's sizes lay them out. */
+  #placesBefore(): ReadonlyMap<string, number> {
+    const addresses = new Map<string, number>();
+    try {
+      const placed = this.#before ? layOut(this.#before.sections, this.#before.origin) : [];
+      for (const { section, address } of placed) addresses.set(section.name, address);
+    } catch (error) {
+      this.#catch(error, undefined);
+    }
+    return addresses;
   }
 
   /** The address that the next byte gets. */
@@ -388,7 +395,7 @@ export class Pass implements DirectiveSite {
   #builtin(name: string, at: Token): string | undefined {
     switch (name.replace(/^__\?(.*)\?__$/, '__$1__').toUpperCase()) {
       case '__LINE__':
-        return String(this.#line?.site.line ?? at.line);
+        return String(at.line);
       case '__FILE__':
         return `'${at.file}'`;
       case '__BITS__':

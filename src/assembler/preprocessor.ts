@@ -6,7 +6,7 @@ import { argumentsOf, fitArguments, type MacroFrame, substitute } from './macro-
 import { type BlockMacro, MacroTable, type RawLine, trimmed } from './macro-table';
 import { directives, type DirectiveHost } from './preprocessor-directives';
 import type { SourceFiles } from './source-files';
-import { isSolid, type Token } from './tokens';
+import { isSolid, type Token, textOf } from './tokens';
 import { isOperation } from './vocabulary';
 
 /** A line ready for the assembler. */
@@ -282,33 +282,21 @@ export class Preprocessor {
     const name = solid[0];
     if (name?.kind !== 'word')
       throw new SourceError(`${at.text} needs a name and a number of parameters, as in "%macro outb 2".`, rangeOf(at));
-    const count = solid.slice(1).filter((token) => token.kind !== 'space');
-    const text = /^(\d+)(?:-(\d+|\*))?(\+?)/.exec(
-      count
-        .slice(0, 4)
-        .map((token) => token.text)
-        .join(''),
-    );
-    if (!text)
+    const counts = trimmed(solid.slice(1));
+    const gap = counts.findIndex((token) => token.kind === 'space');
+    const countTokens = gap < 0 ? counts : counts.slice(0, gap);
+    const text = /^(\d+)(?:-(\d+|\*))?(\+?)/.exec(textOf(countTokens));
+    if (!text) {
       throw new SourceError(
         `The macro "${name.text}" lacks its number of parameters; write "%macro ${name.text} 0" for none.`,
         rangeOf(name),
       );
+    }
     const fewest = Number(text[1]);
     const most = text[2] === undefined ? fewest : text[2] === '*' ? Number.POSITIVE_INFINITY : Number(text[2]);
-    // The defaults follow the count, which is one to four tokens: 1 | 1-2 | 1-* | 1+ | 1-2+.
-    const countEnd = solid.findIndex((_token, index) => index > 0 && lengthUpTo(solid, index) >= text[0].length);
-    const defaults = solid.slice(countEnd + 1).filter((token) => token.text !== '.nolist');
-    this.table.defineBlock({
-      name: name.text,
-      ignoreCase,
-      fewest,
-      most,
-      greedy: text[3] === '+',
-      defaults: argumentsOf(defaults),
-      body,
-      place: name,
-    });
+    const defaults = argumentsOf(counts.slice(countTokens.length).filter((token) => token.text !== '.nolist'));
+    const greedy = text[3] === '+';
+    this.table.defineBlock({ name: name.text, ignoreCase, fewest, most, greedy, defaults, body, place: name });
   }
 
   #conditionScope(): ConditionScope {
@@ -338,13 +326,6 @@ export class Preprocessor {
     if (!(error instanceof SourceError)) throw error;
     this.#services.report('error', error.message, error.range, this.#now);
   }
-}
-
-function lengthUpTo(solid: readonly Token[], last: number): number {
-  let length = 0;
-  for (let index = 1; index <= last; index++)
-    if (solid[index]?.kind !== 'space') length += solid[index]?.text.length ?? 0;
-  return length;
 }
 
 function parameterText({ fewest, most }: BlockMacro): string {

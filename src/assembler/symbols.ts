@@ -3,7 +3,7 @@ import type { AssembledSymbol } from './image';
 import { rangeOf, SourceError } from './diagnostics';
 import { registerNames } from './register-names';
 import type { Token } from './tokens';
-import { unknownValue, type Value } from './values';
+import { sectionBase, unknownValue, type Value } from './values';
 import { operationNames, suggestion } from './vocabulary';
 
 interface SymbolRecord {
@@ -18,6 +18,21 @@ function sameValue(a: Value, b: Value): boolean {
   return true;
 }
 
+/** Addresses follow their sections, so that distances stay those of the previous pass. */
+function rebased(
+  symbols: ReadonlyMap<string, SymbolRecord>,
+  moved: ReadonlyMap<number, number>,
+): ReadonlyMap<string, SymbolRecord> {
+  if ([...moved.values()].every((by) => by === 0)) return symbols;
+  const result = new Map<string, SymbolRecord>();
+  for (const [name, record] of symbols) {
+    let { n } = record.value;
+    for (const [key, factor] of record.value.terms) n += factor * BigInt(moved.get(key - sectionBase) ?? 0);
+    result.set(name, { ...record, value: { ...record.value, n } });
+  }
+  return result;
+}
+
 export class SymbolTable {
   readonly #now = new Map<string, SymbolRecord>();
   readonly #before: ReadonlyMap<string, SymbolRecord> | undefined;
@@ -27,9 +42,12 @@ export class SymbolTable {
   /** A value differs from the pass before. */
   changed = false;
 
-  /** @param before the table of the previous pass; undefined in the first */
-  constructor(before: SymbolTable | undefined) {
-    this.#before = before?.all;
+  /**
+   * @param before the table of the previous pass; undefined in the first
+   * @param moved by how much each section (by number) has moved since that pass
+   */
+  constructor(before: SymbolTable | undefined, moved: ReadonlyMap<number, number>) {
+    this.#before = before ? rebased(before.all, moved) : undefined;
   }
 
   get all(): ReadonlyMap<string, SymbolRecord> {

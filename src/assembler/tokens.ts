@@ -27,7 +27,7 @@ export interface Token {
   readonly width?: number;
 }
 
-const word = /[A-Za-z_.?@$][A-Za-z0-9_$#@~.?]*/y;
+const word = /(?:[A-Za-z_.@$]|\?(?=[A-Za-z0-9_$#@~.?]))[A-Za-z0-9_$#@~.?]*/y;
 // Also floating-point numbers (1.5e-3), and the hexadecimal form $0ff.
 const number = /\$[0-9][0-9A-Fa-f_]*|[0-9][0-9A-Za-z_]*(?:\.[0-9_]*(?:[eE][-+]?[0-9]+)?)?/y;
 const macro =

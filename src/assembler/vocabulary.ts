@@ -39,6 +39,8 @@ function aliasTable(): ReadonlyMap<string, Alias> {
     ['ret', ['ret']],
     ['retf', ['retf']],
     ['retn', ['ret']],
+    ['sysret', ['sysret', 'sysretq']],
+    ['sysexit', ['sysexit', 'sysexitq']],
   ];
   for (const [name, of] of sized) {
     table.set(name, { of });

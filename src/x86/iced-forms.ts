@@ -58,11 +58,20 @@ function writtenOperands(operands: readonly OpCodeOperandKind[]): number[] {
   );
 }
 
+/** Encodings of single old processors under the names of today's: CMPXCHG of the first 486, LZCNT and its like of Knights Corner. */
+function isHistoric(code: Code, encoding: EncodingKind): boolean {
+  const name = Code[code];
+  return (
+    name.startsWith('Cmpxchg486') ||
+    (encoding === EncodingKind.VEX && /^VEX_(?:KNC_)?(?:Lzcnt|Tzcnt|Popcnt)_/.test(name))
+  );
+}
+
 function readForm(code: Code): InstructionForm | undefined {
   const info = CodeExt.opCode(code);
   try {
     // MVEX is the Knights Corner set: no other processor decodes it, and it would win by length.
-    if (!info.isInstruction || info.encoding === EncodingKind.MVEX) return undefined;
+    if (!info.isInstruction || info.encoding === EncodingKind.MVEX || isHistoric(code, info.encoding)) return undefined;
     const operands = Array.from({ length: info.opCount }, (_, index) => info.opKind(index));
     return {
       code,
