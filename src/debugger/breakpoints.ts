@@ -31,6 +31,10 @@ export interface Breakpoint extends BreakpointOptions {
   readonly message?: string;
   readonly path?: string;
   readonly line?: number;
+  /** The line that was asked for, of source breakpoints. */
+  readonly asked?: number;
+  /** The label that was asked for, of function breakpoints. */
+  readonly label?: string;
 }
 
 /** What a hit leads to. */
@@ -50,7 +54,7 @@ export class Breakpoints {
   /** Replaces the breakpoints of one file; each binds to the first instruction at or after its line. */
   setSource(path: string, wanted: readonly ({ readonly line: number } & BreakpointOptions)[]): readonly Breakpoint[] {
     const made = wanted.map((spec): Breakpoint => {
-      const base = { ...options(spec), id: this.nextId++, origin: 'source' as const, path };
+      const base = { ...options(spec), id: this.nextId++, origin: 'source' as const, path, asked: spec.line };
       const problem = optionProblem(spec);
       if (problem !== undefined) return { ...base, places: [], verified: false, message: problem, line: spec.line };
       if (!this.codeMap.knowsPath(path)) {
@@ -72,7 +76,7 @@ export class Breakpoints {
   /** Replaces the breakpoints on labels. */
   setFunctions(wanted: readonly ({ readonly name: string } & BreakpointOptions)[]): readonly Breakpoint[] {
     this.functions = wanted.map((spec) => {
-      const base = { ...options(spec), id: this.nextId++, origin: 'function' as const };
+      const base = { ...options(spec), id: this.nextId++, origin: 'function' as const, label: spec.name };
       const place = this.codeMap.placeOf(spec.name);
       const problem = optionProblem(spec) ?? (place === undefined ? `There is no label "${spec.name}".` : undefined);
       if (place === undefined || problem !== undefined) {
@@ -135,9 +139,29 @@ export class Breakpoints {
     return { kind: 'stop', breakpoints: stop, ...(problem === undefined ? {} : { problem }) };
   }
 
-  /** Forgets how often each was hit: the machine starts anew. */
-  resetHits(): void {
-    this.hits.clear();
+  /** Runs an action whose hits do not count (a search back in time). */
+  async withoutCounting<T>(action: () => Promise<T>): Promise<T> {
+    const before = new Map(this.hits);
+    try {
+      return await action();
+    } finally {
+      this.hits.clear();
+      for (const [id, hits] of before) this.hits.set(id, hits);
+    }
+  }
+
+  /** The same breakpoints on another build of the program; identities stay, hits start anew. */
+  rebound(codeMap: CodeMap): Breakpoints {
+    const table = new Breakpoints(codeMap);
+    const keepIds = (old: readonly Breakpoint[], made: readonly Breakpoint[]): readonly Breakpoint[] =>
+      made.map((b, i) => ({ ...b, id: old[i]?.id ?? b.id }));
+    for (const [path, old] of this.source) {
+      table.source.set(path, keepIds(old, table.setSource(path, old.map((b) => ({ ...b, line: b.asked ?? 1 })))));
+    }
+    table.functions = keepIds(this.functions, table.setFunctions(this.functions.map((b) => ({ ...b, name: b.label ?? '' }))));
+    table.instructions = this.instructions;
+    table.nextId = this.nextId;
+    return table;
   }
 }
 

@@ -1,6 +1,7 @@
 /** Memory as the debugger reads it: by any address of the grammar, side-effect free, with the unreadable part reported. */
 import type { GuestView } from '../machine/guest-view';
-import { CR4_PSE, PAGE_SIZE, PTE_P, PTE_PS } from '../x86/paging-bits';
+import { type GuestTables, translateQuietly } from '../machine/guest-tables';
+import { CR0_PG, PAGE_SIZE } from '../x86/paging-bits';
 import type { Address } from './addresses';
 
 /** Host-physical memory, where a machine offers it. */
@@ -69,21 +70,19 @@ export function gpaOf(view: GuestView, at: Address, address = at.address): numbe
   }
 }
 
-/** Two-level 32-bit walk from a given root (Intel SDM 3A, "32-Bit Paging"), for address spaces other than the current one. */
+/** A walk from a given root, for address spaces other than the current one. */
 function walk(view: GuestView, cr3: number, address: number): number | undefined {
-  const directory = read32(view, (cr3 & ~0xfff) + (address >>> 22) * 4);
-  if ((directory & PTE_P) === 0) return undefined;
-  if ((directory & PTE_PS) !== 0 && (view.state.cr4 & CR4_PSE) !== 0) {
-    return ((directory & 0xffc0_0000) >>> 0) + (address & 0x3f_ffff);
-  }
-  const entry = read32(view, ((directory & ~0xfff) >>> 0) + ((address >>> 12) & 0x3ff) * 4);
-  if ((entry & PTE_P) === 0) return undefined;
-  return ((entry & ~0xfff) >>> 0) + (address & 0xfff);
-}
-
-function read32(view: GuestView, gpa: number): number {
-  const bytes = view.readGpa(gpa >>> 0, 4);
-  return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
+  const tables: GuestTables = {
+    cr0: view.state.cr0 | CR0_PG,
+    cr3,
+    cr4: view.state.cr4,
+    read32: (gpa) => {
+      const bytes = view.readGpa(gpa, 4);
+      return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
+    },
+    gpaToHpa: (gpa) => view.gpaToHpa(gpa),
+  };
+  return translateQuietly(tables, address)?.gpa;
 }
 
 /** Little-endian number of 1, 2 or 4 bytes at a linear address, undefined when a byte of it cannot be read. */

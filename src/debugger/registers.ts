@@ -1,7 +1,7 @@
 /** The registers that a person can name, as one table: scopes, expressions and edits all derive from it. */
 import type { CpuState } from '../engine/state';
 import { OFF } from '../engine/state';
-import { FLAG_IOPL, FLAG_NAMES } from '../x86/flags';
+import { FLAG_IOPL, FLAG_NAMES, FLAG_RF, FLAG_VIF, FLAG_VIP, FLAG_VM } from '../x86/flags';
 import { GPR_NAMES_32, SEGMENT_NAMES, type SegmentIndex } from '../x86/registers';
 
 export type RegisterGroup = 'general' | 'flag' | 'segment' | 'control' | 'system';
@@ -44,27 +44,23 @@ const EFLAGS: RegisterInfo = {
   },
 };
 
+/** Flags that decide about privilege or are the processor's own notes. */
+const READ_ONLY_FLAGS = FLAG_RF | FLAG_VM | FLAG_VIF | FLAG_VIP;
+
 const FLAGS: readonly RegisterInfo[] = [
-  ...FLAG_NAMES.map(
-    ([name, mask]): RegisterInfo => ({
+  ...FLAG_NAMES.map(([name, mask]): RegisterInfo => {
+    const write = (s: CpuState, v: number): void => {
+      s.eflags = (s.eflags & ~mask) | (v === 0 ? 0 : mask);
+    };
+    return {
       name: name.toLowerCase(),
       group: 'flag',
       bits: 1,
       read: (s) => ((s.eflags & mask) === 0 ? 0 : 1),
-      write: (s, v) => {
-        s.eflags = (s.eflags & ~mask) | (v === 0 ? 0 : mask);
-      },
-    }),
-  ),
-  {
-    name: 'iopl',
-    group: 'flag',
-    bits: 2,
-    read: (s) => (s.eflags & FLAG_IOPL) >> 12,
-    write: (s, v) => {
-      s.eflags = (s.eflags & ~FLAG_IOPL) | ((v << 12) & FLAG_IOPL);
-    },
-  },
+      ...((mask & READ_ONLY_FLAGS) === 0 ? { write } : {}),
+    };
+  }),
+  { name: 'iopl', group: 'flag', bits: 2, read: (s) => (s.eflags & FLAG_IOPL) >> 12 },
 ];
 
 /** Shown in the order in which manuals list them. */

@@ -31,6 +31,8 @@ export interface StackFrame {
   /** Address to look the source line up with: of a caller inside the call instruction. */
   readonly lookup: number;
   readonly ring: number;
+  /** ESP when execution comes (back) to `address`. */
+  readonly esp: number;
 }
 
 /** What an interrupt pushed, read back. */
@@ -51,29 +53,29 @@ const SCAN = 128;
 export function unwind(source: StackSource): StackFrame[] {
   const frames: StackFrame[] = [];
   let { eip, esp, ebp, cpl } = source;
-  frames.push(codeFrame(source, eip, eip, cpl));
+  frames.push(codeFrame(source, eip, eip, cpl, esp));
   while (frames.length < MOST_FRAMES) {
     const interrupted = cpl < 3 ? interruptFrame(source, esp, cpl) : undefined;
     const caller = callerOf(source, eip, esp, ebp, interrupted?.at ?? Number.POSITIVE_INFINITY);
     if (caller !== undefined) {
       ({ eip, esp, ebp } = caller);
-      frames.push(codeFrame(source, eip, eip - 1, cpl));
+      frames.push(codeFrame(source, eip, eip - 1, cpl, esp));
     } else if (interrupted !== undefined) {
       const name = source.deliveryAt(interrupted.eip) ?? `interrupted ring ${interrupted.cs & 3}`;
-      frames.push({ kind: 'gate', name, address: interrupted.eip, lookup: interrupted.eip, ring: cpl });
       ({ eip, esp } = interrupted);
+      frames.push({ kind: 'gate', name, address: eip, lookup: eip, ring: cpl, esp });
       cpl = interrupted.cs & 3;
       // Handlers keep EBP on the stack in a place of their own choice, so the chain of the interrupted code is unknown.
       ebp = 0;
-      frames.push(codeFrame(source, eip, eip, cpl));
+      frames.push(codeFrame(source, eip, eip, cpl, esp));
     } else break;
   }
   return frames;
 }
 
-function codeFrame(source: StackSource, address: number, lookup: number, ring: number): StackFrame {
+function codeFrame(source: StackSource, address: number, lookup: number, ring: number, esp: number): StackFrame {
   const routine = source.codeMap.routineAt(lookup, source.gpa(lookup));
-  return { kind: 'code', name: routine?.name ?? `0x${address.toString(16)}`, address, lookup, ring };
+  return { kind: 'code', name: routine?.name ?? `0x${address.toString(16)}`, address, lookup, ring, esp };
 }
 
 /** The caller by the EBP chain if it holds, else by the first proven return address above ESP. */

@@ -1,0 +1,406 @@
+/**
+ * A debug session without a protocol: a machine with a program in it, run control, breakpoints, stacks, expressions and
+ * memory. The adapter, tests and tools drive it.
+ */
+import { Facts } from '../facts/facts';
+import type { GuestView } from '../machine/guest-view';
+import type { MachineConfig } from '../machine/config';
+import type { Machine } from '../machine/machine';
+import { buildMachine } from '../vmm/build';
+import { CS, type SegmentIndex, SEGMENT_NAMES, SS } from '../x86/registers';
+import { formatNasm } from '../x86/iced';
+import { CpuState } from '../engine/state';
+import { REGISTER_EDITS } from '../machine/register-edits';
+import { type Address, hex } from './addresses';
+import { Breakpoints } from './breakpoints';
+import type { SourceLine } from './code-map';
+import { disassemble, type DisassemblyRow } from './disassembly';
+import { deliveryText, endText } from './event-text';
+import { EventFilters } from './event-filters';
+import type { ExpressionScope, Target } from './expressions';
+import { gpaOf, type MemoryPiece, readLinear, readMemory } from './guest-memory';
+import { PageTableHistory } from './page-rows';
+import { loadProgram, type Program } from './program';
+import { registerNamed } from './registers';
+import { RunControl } from './run-control';
+import type { SourceFiles } from './source-files';
+import { type StackFrame, unwind } from './stack';
+import { type Granularity, Stepping } from './stepping';
+import type { Stop } from './stop';
+import { TimeTravel } from './time-travel';
+
+export interface LaunchOptions {
+  readonly program: string;
+  readonly machine: MachineConfig;
+  readonly files: SourceFiles;
+  /** Lets messages in between two slices; resolves in a later turn of the event loop. */
+  yieldToHost(): Promise<void>;
+  /** While stepping, hardware interrupts run to their end unseen. */
+  readonly skipInterrupts?: boolean;
+}
+
+/** Why a session could not start: sentences for a person, the most important first. */
+export interface LaunchProblem {
+  readonly problems: readonly string[];
+}
+
+/** Why an edit is refused, as a sentence. */
+export class EditError extends Error {}
+
+export class Session {
+  readonly facts = new Facts();
+  readonly filters = new EventFilters();
+  readonly pageTables = new PageTableHistory();
+  private readonly control: RunControl;
+  private readonly stepping: Stepping;
+  private readonly travel: TimeTravel;
+  private table: Breakpoints;
+  private extraPlaces: ReadonlySet<number> = new Set();
+  private armed: ReadonlySet<number> = new Set();
+  private ignoring = false;
+  private seen: GuestView | undefined;
+  private serialSent = 0;
+  private readonly serialListeners: ((text: string) => void)[] = [];
+
+  private constructor(
+    readonly machine: Machine,
+    readonly program: Program,
+    readonly config: MachineConfig,
+    options: LaunchOptions,
+  ) {
+    this.facts.follow(machine.events);
+    machine.register('facts', this.facts);
+    this.table = new Breakpoints(program.codeMap);
+    this.control = new RunControl({
+      machine,
+      breakpoints: () => this.table,
+      filters: this.filters,
+      scope: () => this.scopeOf(machine.guest()),
+      address: () => this.place().address,
+      gpa: (linear) => machine.guest().translate(linear)?.gpa,
+      armed: () => this.armed,
+      yieldToHost: () => options.yieldToHost(),
+      sliceEnded: () => this.sliceEnded(),
+      ended: () => endText(machine, (address) => this.placeText(address)),
+    });
+    this.stepping = new Stepping({
+      control: this.control,
+      place: () => this.place(),
+      count: () => machine.clock.instructions,
+      recordAt: (address) => program.codeMap.recordAt(address, this.gpa(address)),
+      readCode: (address, n) => this.readCode(address, n),
+      watchPlaces: (places) => {
+        this.extraPlaces = places;
+        this.armBreakpoints();
+      },
+      skipInterrupts: options.skipInterrupts !== false,
+    });
+    this.travel = new TimeTravel({
+      machine,
+      control: this.control,
+      momentKey: () => Object.values(this.place()).join(' '),
+      withoutCounting: (action) => this.table.withoutCounting(action),
+    });
+  }
+
+  /** Assembles, loads and builds; the guest stands before its first instruction. */
+  static async launch(options: LaunchOptions): Promise<Session | LaunchProblem> {
+    const program = await loadProgram(options.program, options.files, options.machine.memoryMiB * 1024 * 1024);
+    if ('problems' in program) return program;
+    const machine = buildMachine(options.machine, program.image);
+    return new Session(machine, program, options.machine, options);
+  }
+
+  get warnings(): readonly string[] {
+    return this.program.warnings;
+  }
+
+  get running(): boolean {
+    return this.control.running;
+  }
+
+  /** The last stop's exception filter, if that was its cause. */
+  get exception(): RunControl['exception'] {
+    return this.control.exception;
+  }
+
+  /** The guest at this stop. */
+  get view(): GuestView {
+    this.seen ??= this.machine.guest();
+    return this.seen;
+  }
+
+  get threadName(): string {
+    const { vm, state } = this.machine.guest();
+    return `vm${vm} · vCPU 0 · ring ${state.cpl}`;
+  }
+
+  // Running
+
+  continue(): Promise<Stop> {
+    return this.go(async () => {
+      const outcome = await this.control.run({});
+      return outcome.kind === 'stop' ? outcome.stop : this.control.stepped();
+    });
+  }
+
+  stepIn(granularity: Granularity): Promise<Stop> {
+    return this.go(() => this.stepping.stepIn(granularity));
+  }
+
+  stepOver(granularity: Granularity): Promise<Stop> {
+    return this.go(() => this.stepping.stepOver(granularity));
+  }
+
+  /** The frame that the current one returns to, undefined when the stack tells none. */
+  get caller(): StackFrame | undefined {
+    return this.stack().find((frame, i) => i > 0 && frame.kind === 'code');
+  }
+
+  stepOut(caller: StackFrame): Promise<Stop> {
+    return this.go(() => this.stepping.stepOut(caller));
+  }
+
+  stepBack(): Promise<Stop> {
+    return this.go(() => this.travel.stepBack());
+  }
+
+  reverseContinue(): Promise<Stop> {
+    return this.go(() => this.travel.reverseContinue());
+  }
+
+  pause(): void {
+    this.control.pause();
+  }
+
+  /** Ends the session's run, if there is one; nothing runs afterwards. */
+  halt(): Promise<void> {
+    return this.control.halt();
+  }
+
+  private async go(action: () => Promise<Stop>): Promise<Stop> {
+    this.pageTables.advance();
+    this.seen = undefined;
+    this.control.start();
+    try {
+      return await action();
+    } finally {
+      this.seen = undefined;
+      this.control.finish();
+    }
+  }
+
+  private sliceEnded(): void {
+    const { uartOutput } = this.machine.guest().platform;
+    // Going back and forth repeats output; only what is new goes out.
+    if (uartOutput.count > this.serialSent) {
+      const fresh = uartOutput.text.slice(this.serialSent - uartOutput.count);
+      this.serialSent = uartOutput.count;
+      for (const listener of this.serialListeners) listener(fresh);
+    }
+    this.travel.keepCheckpoint();
+  }
+
+  /** Text (latin-1) that the guest's serial port sends from now on. */
+  onSerial(listener: (text: string) => void): void {
+    this.serialListeners.push(listener);
+  }
+
+  /** A person types into the serial port. */
+  typeSerial(text: string): void {
+    for (let i = 0; i < text.length; i++) this.machine.input({ kind: 'serial', byte: text.charCodeAt(i) & 0xff });
+    this.travel.futureChanged();
+    this.control.inputArrived();
+  }
+
+  // Breakpoints
+
+  /** Changes breakpoints and arms them at once, also while the guest runs. */
+  changeBreakpoints<T>(change: (table: Breakpoints) => T): T {
+    const result = change(this.table);
+    this.armBreakpoints();
+    return result;
+  }
+
+  /** The client asked to run without debugging. */
+  ignoreBreakpoints(): void {
+    this.ignoring = true;
+    this.filters.set([]);
+    this.armBreakpoints();
+  }
+
+  /** A restarted session stops where the old one would have. */
+  takeBreakpointsFrom(old: Session): void {
+    this.table = old.table.rebound(this.program.codeMap);
+    this.filters.takeFrom(old.filters);
+    this.armBreakpoints();
+  }
+
+  private armBreakpoints(): void {
+    const own = this.ignoring ? [] : this.table.addresses();
+    this.armed = new Set([...own, ...this.extraPlaces]);
+    this.machine.processor.setBreakpoints(this.armed);
+  }
+
+  // Looking
+
+  /** Linear address of the next instruction. */
+  get instructionPointer(): number {
+    const { state } = this.view;
+    return (state.base(CS) + state.eip) >>> 0;
+  }
+
+  private place(): { address: number; esp: number; cpl: number } {
+    const { state } = this.machine.guest();
+    const esp = (state.base(SS) + state.gpr(4)) >>> 0;
+    return { address: (state.base(CS) + state.eip) >>> 0, esp, cpl: state.cpl };
+  }
+
+  private gpa(linear: number): number | undefined {
+    return this.view.translate(linear)?.gpa;
+  }
+
+  lineAt(address: number): SourceLine | undefined {
+    return this.program.codeMap.lineAt(address, this.gpa(address));
+  }
+
+  symbolAt(address: number): string | undefined {
+    return this.program.codeMap.symbolAt(address, this.gpa(address));
+  }
+
+  /** Source line and symbol of a linear address. */
+  locate(address: number): (SourceLine & { readonly symbol?: string }) | undefined {
+    const line = this.lineAt(address);
+    const symbol = this.symbolAt(address);
+    return line === undefined ? undefined : { ...line, ...(symbol === undefined ? {} : { symbol }) };
+  }
+
+  /** `switch_task (kernel.asm:191)`, as far as known, for messages. */
+  private placeText(address: number): string {
+    const place = this.locate(address);
+    if (place === undefined) return hex(address);
+    return `${place.symbol ?? hex(address)} (${place.path.split(/[\\/]/).pop() ?? ''}:${place.line})`;
+  }
+
+  stack(): StackFrame[] {
+    const { view } = this;
+    const { state } = view;
+    return unwind({
+      eip: this.instructionPointer,
+      esp: (state.base(SS) + state.gpr(4)) >>> 0,
+      ebp: (state.base(SS) + state.gpr(5)) >>> 0,
+      cpl: state.cpl,
+      // ESP0 lies 4 bytes into a 32-bit TSS (Intel SDM 3A, "Task-State Segment").
+      ring0StackTop: state.selector(7) === 0 ? undefined : readLinear(view, (state.base(7) + 4) >>> 0, 4),
+      read32: (linear) => readLinear(view, linear >>> 0, 4),
+      readCode: (linear, n) => this.readCode(linear, n),
+      gpa: (linear) => this.gpa(linear),
+      codeMap: this.program.codeMap,
+      deliveryAt: (eip) => deliveryText(this.machine.events, eip),
+    });
+  }
+
+  get scope(): ExpressionScope {
+    return this.scopeOf(this.view);
+  }
+
+  private scopeOf(view: GuestView): ExpressionScope {
+    return {
+      register: (name) => registerNamed(name)?.read(view.state),
+      label: (name) => this.labelAddress(name),
+      read: (linear, size) => readLinear(view, linear, size),
+      segmentBase: (name) => {
+        const index = SEGMENT_NAMES.findIndex((n) => n === name);
+        // findIndex over the eight names gives a SegmentIndex or -1.
+        return index < 0 ? undefined : view.state.base(index as SegmentIndex);
+      },
+    };
+  }
+
+  /** A local label may be written alone (`.loop`) inside its routine. */
+  private labelAddress(name: string): number | undefined {
+    const { codeMap } = this.program;
+    if (!name.startsWith('.')) return codeMap.addressOf(name);
+    const at = this.instructionPointer;
+    const routine = codeMap.routineAt(at, this.gpa(at));
+    return routine === undefined ? undefined : codeMap.addressOf(routine.name + name);
+  }
+
+  read(at: Address, n: number): MemoryPiece {
+    return readMemory(this.view, this.machine.memory, at, n);
+  }
+
+  private readCode(linear: number, n: number): Uint8Array {
+    return readMemory(this.machine.guest(), this.machine.memory, { space: 'linear', address: linear }, n).bytes;
+  }
+
+  disassemble(anchor: number, offset: number, count: number): DisassemblyRow[] {
+    const source = {
+      bitness: 32 as const,
+      codeMap: this.program.codeMap,
+      gpa: (linear: number) => this.gpa(linear),
+      read: (linear: number, n: number) => this.readCode(linear, n),
+    };
+    return disassemble(source, anchor, offset, count, [this.instructionPointer]);
+  }
+
+  /** The instruction at a linear address in the current address space, undefined where nothing is mapped. */
+  instructionText(linear: number): string | undefined {
+    const bytes = this.readCode(linear, 15);
+    return bytes.length === 0 ? undefined : formatNasm(bytes, 32, BigInt(linear));
+  }
+
+  /** HPA of the shadow or nested root that the hardware uses, where there is one. */
+  get secondRoot(): number | undefined {
+    return undefined;
+  }
+
+  // Edits
+
+  /** Sets a register, a flag or memory, through the input log. */
+  assign(target: Target, value: number): void {
+    if (target.kind === 'register') this.setRegister(target.name, value >>> 0);
+    else {
+      const bytes = Uint8Array.from({ length: target.size }, (_, i) => (value >>> (8 * i)) & 0xff);
+      this.write({ space: 'linear', address: target.address }, bytes);
+    }
+    this.edited();
+  }
+
+  /** Parts of registers and flags are set by setting the whole register that holds them. */
+  private setRegister(name: string, value: number): void {
+    const register = registerNamed(name);
+    if (register?.write === undefined) throw new EditError(`${name} cannot be set: hidden state hangs on it.`);
+    if (value >= 2 ** register.bits) throw new EditError(`${value} does not fit in ${name}, which has ${register.bits} bits.`);
+    const after = CpuState.detached();
+    after.copyFrom(this.view.state);
+    register.write(after, value);
+    for (const whole of REGISTER_EDITS.keys()) {
+      const now = registerNamed(whole)?.read(after);
+      if (now !== undefined && now !== registerNamed(whole)?.read(this.view.state)) {
+        this.machine.input({ kind: 'register', register: whole, value: now });
+      }
+    }
+  }
+
+  /** Writes as many of the bytes as lie in mapped memory from the address on, through the input log; returns their number. */
+  write(at: Address, bytes: Uint8Array): number {
+    let done = 0;
+    while (done < bytes.length) {
+      const gpa = gpaOf(this.view, at, at.address + done);
+      if (gpa === undefined || gpa >= this.view.gpaSize) break;
+      const length = Math.min(bytes.length - done, 4096 - (gpa % 4096));
+      this.machine.input({ kind: 'memory', gpa, bytes: bytes.slice(done, done + length) });
+      done += length;
+    }
+    this.edited();
+    return done;
+  }
+
+  private edited(): void {
+    this.seen = undefined;
+    this.pageTables.refresh();
+    this.serialSent = this.machine.guest().platform.uartOutput.count;
+    this.travel.futureChanged();
+  }
+}
