@@ -122,13 +122,14 @@ export class CodeCache {
   }
 
   private decodeBlock(hpa: number, eip: number, mode: CodeMode): DecodedOp[] {
-    const bytes = this.memory.readBytes(hpa, PAGE - (hpa % PAGE));
+    const rest = PAGE - (hpa % PAGE);
     const block: DecodedOp[] = [];
     let at = 0;
     let ended = false;
-    while (!ended && at < bytes.length && block.length < BLOCK_LIMIT) {
+    while (!ended && at < rest && block.length < BLOCK_LIMIT) {
       const ip = eip + at;
-      const instruction = decode(bytes.subarray(at, at + LONGEST_INSTRUCTION), mode.bitness, BigInt(ip));
+      const bytes = this.memory.readBytes(hpa + at, Math.min(LONGEST_INSTRUCTION, rest - at));
+      const instruction = decode(bytes, mode.bitness, BigInt(ip));
       if (instruction.needsMoreBytes || isTooLong(instruction)) break;
       if (this.breakpoints.has((mode.codeBase + ip) >>> 0)) {
         block.push({ handler: PSEUDO.breakpoint, eip: ip, prepared: undefined, instruction: undefined });
