@@ -26,13 +26,15 @@ export class Checkpoints<S> {
     return this.kept;
   }
 
-  /** The instruction count at which the next checkpoint is due, given where the machine is. */
+  /** The instruction count beyond `count` at which the next checkpoint is due; `count` itself while there is none. */
   nextDue(count: number): number {
     const last = this.kept[this.kept.length - 1];
-    return last === undefined || last.count > count ? count : last.count + this.interval;
+    if (last === undefined) return count;
+    const intervals = last.count >= count ? 1 : Math.ceil((count - last.count + 1) / this.interval);
+    return last.count + intervals * this.interval;
   }
 
-  /** Adds the newest; one at the same count or beyond it must not be there (see {@link Checkpoints.dropAfter}). */
+  /** Adds the newest; does nothing when one at this count or beyond it is there. */
   add(count: number, state: S): void {
     const last = this.kept[this.kept.length - 1];
     if (last !== undefined && last.count >= count) return;

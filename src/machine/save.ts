@@ -143,7 +143,8 @@ function restored(fields: unknown): MachineSave {
   }
   const pages = new Array<Uint8Array | undefined>(filed.size / 4096).fill(undefined);
   filed.present.forEach((index: number, i: number) => {
-    pages[index] = filed.pages?.[i];
+    // A copy of its own: decoded bytes lie anywhere in the file, and pages are compared by aligned words.
+    pages[index] = filed.pages?.[i]?.slice();
   });
   // The checksum vouches that encodeSave wrote these fields.
   return { ...(record as unknown as MachineSave), memory: { size: filed.size, pages } };

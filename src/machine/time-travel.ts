@@ -32,20 +32,16 @@ export class TimeTravel {
 
   /** As `machine.run`, with checkpoints taken on the way. */
   run(limits: RunLimits = {}): MachineStop {
+    const { machine, checkpoints } = this;
     const limit = limits.count ?? Number.POSITIVE_INFINITY;
     for (;;) {
-      const { machine } = this;
-      if (!machine.inHandler) this.mark();
-      const due = this.checkpoints.nextDue(machine.clock.instructions);
+      const due = checkpoints.nextDue(machine.clock.instructions);
       const stop = machine.run({ ...limits, count: Math.min(limit, due) });
-      if (stop.reason !== 'count' || machine.clock.instructions >= limit) return stop;
+      if (stop.reason !== 'count') return stop;
+      // Only where a count is first reached, so that going to a count always means the same moment.
+      if (machine.clock.instructions === due) checkpoints.add(due, machine.save());
+      if (machine.clock.instructions >= limit) return stop;
     }
-  }
-
-  /** Takes a checkpoint if one is due. */
-  private mark(): void {
-    const { instructions } = this.machine.clock;
-    if (instructions >= this.checkpoints.nextDue(instructions)) this.checkpoints.add(instructions, this.machine.save());
   }
 
   /**
@@ -63,15 +59,14 @@ export class TimeTravel {
       machine.load(checkpoint.state, true);
     }
     for (;;) {
+      // A run that sets out from a breakpoint does not stop at it again.
       const stop = machine.run({ count });
-      if (stop.reason === 'breakpoint') machine.processor.skipBreakpointOnce();
-      else if (stop.reason !== 'watchpoint') return stop;
+      if (stop.reason !== 'breakpoint' && stop.reason !== 'watchpoint') return stop;
     }
   }
 
   /** To be called after a new input: the checkpoints that lie ahead belong to a future that will not come. */
   futureChanged(): void {
-    this.checkpoints.dropAfter(this.machine.clock.instructions - 1);
-    this.mark();
+    this.checkpoints.dropAfter(this.machine.clock.instructions);
   }
 }
