@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { OFF } from '../../engine/state';
 import { FLAG_IF } from '../../x86/flags';
 import { RAX, RBX, RCX, RSP, SS } from '../../x86/registers';
-import { kernelSource, tinyMachine } from './tiny-machine';
+import { kernelSource, tinyMachine } from './tiny-machine.test-support';
 
 describe('instruction boundaries', () => {
   it('an interrupt waits for IF, and for one more instruction after STI', () => {

@@ -5,7 +5,7 @@ import { isSystemInstruction } from '../../x86/instruction-table';
 import { Code } from '../../x86/iced';
 import { LDTR, RAX, RBX, RCX, RDI, RDX, RSP } from '../../x86/registers';
 import { hasSystemHandler } from './system';
-import { kernelSource, type TinyMachine, type TinyOptions, tinyMachine } from './tiny-machine';
+import { kernelSource, type TinyMachine, type TinyOptions, tinyMachine } from './tiny-machine.test-support';
 
 /** Runs kernel code up to its label `done`. */
 function run(body: string, options: TinyOptions = {}, extra = ''): TinyMachine {

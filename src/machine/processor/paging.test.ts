@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { RAX, RBX, RCX, RSP } from '../../x86/registers';
 import { TlbOp } from '../event-kinds';
-import { kernelSource, type TinyMachine, tinyMachine } from './tiny-machine';
+import { kernelSource, type TinyMachine, tinyMachine } from './tiny-machine.test-support';
 
 const ROOT = 0x20000;
 const TABLE = 0x21000;
@@ -200,6 +200,22 @@ user: mov eax, [cs:0x50000]
     machine.runTo('page_fault');
     const { state } = machine.processor;
     expect([state.cpl, machine.memory.read32(state.gpr(RSP)), state.cr2]).toEqual([0, 5, 0x50000]);
+  });
+
+  it('writes nothing of a frame that does not fit into present pages', () => {
+    const machine = tinyMachine(
+      paged(`
+  gate 0x80, page_fault, 0x8e00
+  mov dword [0x51000], 0x5555
+  mov dword [${PTE(0x50)}], 0
+  mov esp, 0x51004
+at: int 0x80
+`),
+    );
+    // The page fault finds no room either, nor does the double fault.
+    expect(machine.run().reason).toBe('tripleFault');
+    expect(machine.processor.state.eip).toBe(machine.symbol('at'));
+    expect(machine.memory.read32(0x51000)).toBe(0x5555);
   });
 
   it('gives the same events, positions included, however the run is sliced', () => {

@@ -10,7 +10,7 @@ import { Field, type FieldName } from '../../../x86/vmx/fields';
 import { describeInterruption, packInterruption } from '../../../x86/vmx/interruption';
 import { describeQualification } from '../../../x86/vmx/qualification';
 import type { FeatureName } from '../../../x86/profiles';
-import { kernelSource, type TinyMachine, tinyMachine } from '../tiny-machine';
+import { kernelSource, type TinyMachine, tinyMachine } from '../tiny-machine.test-support';
 import { VMCS_REVISION, adjustControls } from './capabilities';
 import { GUEST_SEGMENTS } from './state-areas';
 import { type EntryResult, type Vmx, VmxMode } from './vmx';
