@@ -115,7 +115,7 @@ describe.each(SETTINGS)('the minikernel under $cpu + $mmu', (setting) => {
     session.changeBreakpoints((table) => table.setFunctions([{ name: 'system_call' }]));
     expect(reason(await session.continue())).toBe('function breakpoint');
     const names = session.stack().map((frame) => `${frame.name} ${frame.ring}`);
-    expect(names).toEqual(['system_call 0', 'int 0x80 0', 'line_print 3', 'program_alpha 3']);
+    expect(names).toEqual(['system_call 0', 'int 0x80 0', 'line_print 3', 'program_beta 3']);
     const { caller } = session;
     if (caller !== undefined) await session.stepOut(caller);
     expect(session.view.state.cpl).toBe(3);
@@ -124,17 +124,50 @@ describe.each(SETTINGS)('the minikernel under $cpu + $mmu', (setting) => {
 
   it('stops at ring changes, steps back out of them, and comes forward to the same state', async () => {
     const session = await launch(MINIKERNEL, setting);
-    session.filters.set([{ id: 'ring-change', condition: 'to == 3' }]);
-    expect(await session.continue()).toMatchObject({ reason: 'exception', description: 'Ring 0 to ring 3 by iret' });
-    expect(session.view.state.cpl).toBe(3);
-    expect(session.locate(session.instructionPointer)?.symbol).toBe('program_alpha');
+    // cause 2: a software interrupt
+    session.filters.set([{ id: 'ring-change', condition: 'cause == 2' }]);
+    expect(await session.continue()).toMatchObject({ reason: 'exception', description: 'Ring 3 to ring 0 by int' });
+    expect(session.locate(session.instructionPointer)?.symbol).toBe('stub_syscall');
     const { count } = session.machine.position;
     const hash = session.machine.stateHash();
     await session.stepBack();
-    expect(session.view.state.cpl).toBe(0);
+    expect(session.view.state.cpl).toBe(3);
     expect(session.machine.position.count).toBe(count - 1);
+    expect(session.instructionText(session.instructionPointer)).toBe('int 0x80');
     session.filters.set([]);
     await session.stepIn('instruction');
     expect(session.machine.stateHash()).toBe(hash);
+  });
+
+  it('steps over a system call and over timer interrupts on the way', async () => {
+    const session = await launch(MINIKERNEL, setting);
+    session.changeBreakpoints((table) => table.setFunctions([{ name: 'program_alpha' }]));
+    expect(reason(await session.continue())).toBe('function breakpoint');
+    const seen: string[] = [];
+    for (let i = 0; i < 5; i++) {
+      expect(reason(await session.stepOver('line'))).toBe('step');
+      seen.push(`${session.view.state.cpl} ${session.locate(session.instructionPointer)?.symbol}`);
+    }
+    expect(seen.every((s) => /^3 program_alpha\+/.test(s))).toBe(true);
+  });
+
+  it('goes back to the last breakpoint, and to the start', async () => {
+    const session = await launch(MINIKERNEL, setting);
+    session.changeBreakpoints((table) => table.setFunctions([{ name: 'system_call' }]));
+    const counts: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      await session.continue();
+      counts.push(session.machine.position.count);
+    }
+    const hash = session.machine.stateHash();
+    expect(reason(await session.reverseContinue())).toBe('function breakpoint');
+    expect(session.machine.position.count).toBe(counts[1]);
+    await session.continue();
+    expect(session.machine.stateHash()).toBe(hash);
+    await session.reverseContinue();
+    await session.reverseContinue();
+    expect(session.machine.position.count).toBe(counts[0]);
+    expect(reason(await session.reverseContinue())).toBe('entry');
+    expect(session.machine.position.count).toBe(0);
   });
 });

@@ -15,7 +15,7 @@ import { type Address, hex } from './addresses';
 import { Breakpoints } from './breakpoints';
 import type { SourceLine } from './code-map';
 import { disassemble, type DisassemblyRow } from './disassembly';
-import { deliveryText, endText } from './event-text';
+import { Deliveries, endText } from './event-text';
 import { EventFilters } from './event-filters';
 import type { ExpressionScope, Target } from './expressions';
 import { gpaOf, type MemoryPiece, readLinear, readMemory } from './guest-memory';
@@ -54,6 +54,7 @@ export class Session {
   private readonly control: RunControl;
   private readonly stepping: Stepping;
   private readonly travel: TimeTravel;
+  private readonly deliveries: Deliveries;
   private table: Breakpoints;
   private extraPlaces: ReadonlySet<number> = new Set();
   private armed: ReadonlySet<number> = new Set();
@@ -70,6 +71,7 @@ export class Session {
   ) {
     this.facts.follow(machine.events);
     machine.register('facts', this.facts);
+    this.deliveries = new Deliveries(machine);
     this.table = new Breakpoints(program.codeMap);
     this.control = new RunControl({
       machine,
@@ -89,6 +91,7 @@ export class Session {
       count: () => machine.clock.instructions,
       recordAt: (address) => program.codeMap.recordAt(address, this.gpa(address)),
       readCode: (address, n) => this.readCode(address, n),
+      read32: (address) => readLinear(machine.guest(), address, 4),
       watchPlaces: (places) => {
         this.extraPlaces = places;
         this.armBreakpoints();
@@ -296,7 +299,7 @@ export class Session {
       readCode: (linear, n) => this.readCode(linear, n),
       gpa: (linear) => this.gpa(linear),
       codeMap: this.program.codeMap,
-      deliveryAt: (eip) => deliveryText(this.machine.events, eip),
+      deliveryAt: (frame, eip) => this.deliveries.nameOf(frame, eip),
     });
   }
 

@@ -18,8 +18,8 @@ export interface StackSource {
   readCode(linear: number, n: number): Uint8Array;
   gpa(linear: number): number | undefined;
   readonly codeMap: CodeMap;
-  /** Names the interrupt or exception that was delivered while this address was next, where the events still tell. */
-  deliveryAt(eip: number): string | undefined;
+  /** Names what was delivered by the interrupt frame at this linear address, if it is known to be one. */
+  deliveryAt(frame: number, eip: number): string | undefined;
 }
 
 export interface StackFrame {
@@ -61,7 +61,7 @@ export function unwind(source: StackSource): StackFrame[] {
       ({ eip, esp, ebp } = caller);
       frames.push(codeFrame(source, eip, eip - 1, cpl, esp));
     } else if (interrupted !== undefined) {
-      const name = source.deliveryAt(interrupted.eip) ?? `interrupted ring ${interrupted.cs & 3}`;
+      const name = source.deliveryAt(interrupted.at, interrupted.eip) ?? `interrupted ring ${interrupted.cs & 3}`;
       ({ eip, esp } = interrupted);
       frames.push({ kind: 'gate', name, address: eip, lookup: eip, ring: cpl, esp });
       cpl = interrupted.cs & 3;
@@ -123,15 +123,11 @@ function interruptFrame(source: StackSource, esp: number, cpl: number): Interrup
   for (let at = esp; at + 12 <= limit; at += 4) {
     const found = frameAt(source, at);
     if (found === undefined) continue;
-    if ((found.cs & 3) === cpl && isDelivered(source, found.eip)) return found;
+    // A same-ring frame looks like any three dwords: it counts only when its delivery was seen.
+    if ((found.cs & 3) === cpl && source.deliveryAt(at, found.eip) !== undefined) return found;
     if ((found.cs & 3) > cpl) return found;
   }
   return isOuter ? outer : undefined;
-}
-
-/** A same-ring frame looks like any three dwords: it counts only when the events know of a delivery there. */
-function isDelivered(source: StackSource, eip: number): boolean {
-  return source.deliveryAt(eip) !== undefined;
 }
 
 /** EFLAGS bits that are always 0: 3, 5, 15 and 22 to 31. Bit 1 is always 1. */

@@ -24,6 +24,7 @@ export interface SteppingParts {
   count(): number;
   recordAt(address: number): LineRecord | undefined;
   readCode(address: number, n: number): Uint8Array;
+  read32(address: number): number | undefined;
   /** Tells the machine to stop before these linear addresses besides the breakpoints; empty for none. */
   watchPlaces(places: ReadonlySet<number>): void;
   readonly skipInterrupts: boolean;
@@ -79,18 +80,26 @@ export class Stepping {
   private async instruction(): Promise<Stop | undefined> {
     const { control, skipInterrupts } = this.parts;
     for (;;) {
-      const start = this.parts.place();
-      const outcome = await control.run({ count: this.parts.count() + 1, deliveries: true });
+      const count = this.parts.count();
+      const outcome = await control.run({ count: count + 1, deliveries: true });
       if (outcome.kind === 'stop') return outcome.stop;
       if (outcome.kind === 'goal' || !outcome.interrupt || !skipInterrupts) return undefined;
-      const back = await this.returned(start);
-      if (back !== undefined) return back;
+      // The interrupt came before the instruction, or behind it within the same visit of the VMM.
+      const executed = this.parts.count() > count;
+      const stop = await this.interruptEnds();
+      if (stop !== undefined || executed) return stop;
     }
   }
 
-  /** An interrupt came before the instruction at `start`: runs until the interrupted code goes on. */
-  private async returned(start: StepPlace): Promise<Stop | undefined> {
-    const outcome = await this.until(start.address, (p) => p.cpl === start.cpl && p.esp === start.esp);
+  /** At the first instruction of an interrupt's handler: runs until the interrupted code goes on. */
+  private async interruptEnds(): Promise<Stop | undefined> {
+    const { esp, cpl } = this.parts.place();
+    const word = (index: number): number => this.parts.read32((esp + 4 * index) >>> 0) ?? 0;
+    const address = word(0);
+    const ring = word(1) & 3;
+    // The frame: EIP, CS, EFLAGS, and from an outer ring ESP and SS.
+    const after = ring > cpl ? word(3) : esp + 12;
+    const outcome = await this.until(address, (p) => p.cpl === ring && p.esp === after);
     return outcome.kind === 'stop' ? outcome.stop : undefined;
   }
 
