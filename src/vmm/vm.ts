@@ -1,12 +1,13 @@
 /** A virtual machine: its guest-physical memory (p2m), its platform of devices, its time, and whether it still runs. */
 import type { HostMemory } from '../engine/memory';
-import type { Platform } from '../machine/platform';
+import type { Platform, PlatformState } from '../machine/platform';
 import { PAGE_MASK, PAGE_SIZE } from '../x86/paging-bits';
 import { type HostFrames, vmOwner } from './frames';
 
 export interface VmState {
   readonly p2m: Uint32Array;
   readonly stop: VmStop | null;
+  readonly platform: PlatformState;
 }
 
 export interface VmStop {
@@ -110,11 +111,12 @@ export class Vm {
   }
 
   save(): VmState {
-    return { p2m: this.p2m.slice(), stop: this.stop ?? null };
+    return { p2m: this.p2m.slice(), stop: this.stop ?? null, platform: this.platform.save() };
   }
 
   load(state: VmState): void {
     this.p2m.set(state.p2m);
     this.stop = state.stop ?? undefined;
+    this.platform.load(state.platform);
   }
 }
