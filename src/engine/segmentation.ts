@@ -16,7 +16,7 @@ function allowed(type: number, write: boolean): boolean {
 }
 
 /** Do all bytes lie inside the limit? A 4 GiB segment lets an access wrap around its end. */
-function insideLimit(attributes: number, limit: number, offset: number, size: number): boolean {
+export function insideLimit(attributes: number, limit: number, offset: number, size: number): boolean {
   const last = offset + size - 1;
   if ((attributes & (TYPE_CODE | TYPE_EXPAND_DOWN)) === TYPE_EXPAND_DOWN) {
     return offset > limit && last <= ((attributes & AR_DB) !== 0 ? 0xffffffff : 0xffff);

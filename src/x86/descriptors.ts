@@ -14,11 +14,15 @@ export const SELECTOR_ERROR_MASK = 0xfffc;
 
 /** Bits of a code or data segment's type. */
 export const TYPE_ACCESSED = 1;
-export const TYPE_WRITABLE = 2;
-export const TYPE_READABLE = 2;
+/** Data: writable. Code: readable. */
+const TYPE_WRITABLE = 2;
+const TYPE_READABLE = 2;
+const TYPE_CONFORMING = 4;
 export const TYPE_EXPAND_DOWN = 4;
-export const TYPE_CONFORMING = 4;
-export const TYPE_CODE = 8;
+const TYPE_CODE = 8;
+/** S: a code or data segment, not a system descriptor. */
+const CODE_OR_DATA = 1 << 4;
+const PRESENT = 1 << 7;
 
 /** Types of system descriptors (S = 0) in 32-bit mode. */
 export const SystemType = {
@@ -75,21 +79,21 @@ export function segmentType(attributes: number): number {
 
 /** True for code and data segments, false for system descriptors. */
 export function isCodeOrData(attributes: number): boolean {
-  return (attributes & 0x10) !== 0;
+  return (attributes & CODE_OR_DATA) !== 0;
 }
 
 export function isCode(attributes: number): boolean {
-  return (attributes & 0x18) === 0x18;
+  return (attributes & (CODE_OR_DATA | TYPE_CODE)) === (CODE_OR_DATA | TYPE_CODE);
 }
 
 /** A code segment that runs with its caller's privilege. */
 export function isConforming(attributes: number): boolean {
-  return (attributes & 0x1c) === 0x1c;
+  return isCode(attributes) && (attributes & TYPE_CONFORMING) !== 0;
 }
 
 /** A data segment that may be written. */
 export function isWritableData(attributes: number): boolean {
-  return (attributes & 0x1a) === 0x12;
+  return isCodeOrData(attributes) && !isCode(attributes) && (attributes & TYPE_WRITABLE) !== 0;
 }
 
 /** A segment whose bytes may be read: any data segment, or a readable code segment. */
@@ -102,7 +106,7 @@ export function descriptorDpl(attributes: number): number {
 }
 
 export function isPresent(attributes: number): boolean {
-  return (attributes & 0x80) !== 0;
+  return (attributes & PRESENT) !== 0;
 }
 
 /** The attributes (VMX layout) in a descriptor's second word. */

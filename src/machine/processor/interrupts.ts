@@ -4,6 +4,7 @@
  *
  * Nothing but accessed bits has changed when a check fails, so a failed delivery can be turned into another one.
  */
+import { insideLimit } from '../../engine/segmentation';
 import { type CpuState, OFF } from '../../engine/state';
 import {
   descriptorDpl,
@@ -34,7 +35,6 @@ import {
   type TableDescriptor,
 } from './descriptor-tables';
 import { Interruptibility } from './handlers';
-import { withinLimit } from './operands';
 import { currentStack, pushValues, type Stack } from './stack';
 
 /** Error-code bit: the event is not the program's doing (or is an exception). */
@@ -181,7 +181,7 @@ function readTssStack(ctx: CpuContext, ring: number, external: number): { select
   const type = segmentType(state.attributes(TR));
   const wide = type === SystemType.tss32Busy || type === SystemType.tss32Available;
   const offset = wide ? 4 + ring * 8 : 2 + ring * 4;
-  if (!withinLimit(0, state.limit(TR), offset, wide ? 6 : 4)) throw selectorFault(TS, state.selector(TR), external);
+  if (!insideLimit(0, state.limit(TR), offset, wide ? 6 : 4)) throw selectorFault(TS, state.selector(TR), external);
   const address = (state.base(TR) + offset) >>> 0;
   const size = wide ? 4 : 2;
   const esp = ctx.memory.read(address, size, true);

@@ -1,9 +1,9 @@
 /** Operands of system instructions: registers, memory with the segment checks (Intel SDM 3A, "Protection"), and immediates. */
-import { AR_DB, AR_UNUSABLE, type CpuState } from '../../engine/state';
-import { isCode, isCodeOrData, isReadable, isWritableData, TYPE_EXPAND_DOWN } from '../../x86/descriptors';
-import { GP, GuestFault, SS_FAULT } from '../../x86/exceptions';
+import { linearAddress } from '../../engine/segmentation';
+import type { CpuState } from '../../engine/state';
+import { GP, GuestFault } from '../../x86/exceptions';
 import { type DecodedInstruction, OpKind, Register } from '../../x86/iced';
-import { type SegmentIndex, SS } from '../../x86/registers';
+import type { SegmentIndex } from '../../x86/registers';
 import type { CpuContext } from './context';
 
 /** Number of a general register of 16 or 32 bits, in the encoding's order. */
@@ -38,33 +38,6 @@ function isAddress16(instruction: DecodedInstruction): boolean {
   const named = memory.base !== Register.None ? memory.base : memory.index;
   if (named !== Register.None) return named >= Register.AX && named < Register.EAX;
   return memory.displacementSize === 2;
-}
-
-/**
- * Linear address of an access, after the checks of its segment.
- * @throws GuestFault #GP(0), for SS #SS(0)
- */
-export function linearAddress(
-  state: CpuState,
-  segment: SegmentIndex,
-  offset: number,
-  size: number,
-  write: boolean,
-): number {
-  const attributes = state.attributes(segment);
-  const vector = segment === SS ? SS_FAULT : GP;
-  if ((attributes & AR_UNUSABLE) !== 0) throw new GuestFault(vector, 0);
-  if (write ? !isWritableData(attributes) : !isReadable(attributes)) throw new GuestFault(GP, 0);
-  if (!withinLimit(attributes, state.limit(segment), offset, size)) throw new GuestFault(vector, 0);
-  return (state.base(segment) + offset) >>> 0;
-}
-
-/** Do `size` bytes from `offset` on lie inside a segment? */
-export function withinLimit(attributes: number, limit: number, offset: number, size: number): boolean {
-  const last = offset + size - 1;
-  const expandsDown = isCodeOrData(attributes) && !isCode(attributes) && (attributes & TYPE_EXPAND_DOWN) !== 0;
-  if (!expandsDown) return last <= limit;
-  return offset > limit && last <= ((attributes & AR_DB) !== 0 ? 0xffffffff : 0xffff);
 }
 
 /** Linear address of the memory operand, `size` bytes long, plus `skip` bytes. */

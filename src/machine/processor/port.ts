@@ -1,4 +1,5 @@
 /** IN, OUT, INS and OUTS, with IOPL and the TSS's I/O permission bitmap (Intel SDM 1, "Input/Output"; 2, "IN", "INS"). */
+import { linearAddress } from '../../engine/segmentation';
 import { OFF } from '../../engine/state';
 import { segmentType, SystemType } from '../../x86/descriptors';
 import { GP, GuestFault } from '../../x86/exceptions';
@@ -8,7 +9,7 @@ import { ES, RAX, RCX, RDI, RDX, RSI, TR } from '../../x86/registers';
 import type { CpuContext } from './context';
 import { ioPrivilegeLevel } from './flags';
 import type { Outcome, SystemRow } from './handlers';
-import { linearAddress, segmentNumber } from './operands';
+import { segmentNumber } from './operands';
 
 type PortSize = 1 | 2 | 4;
 

@@ -270,7 +270,9 @@ caught: hlt
   it('a faulting INT n does not count as an instruction, a completed one does', () => {
     const counted = (gate: string): number => {
       const machine = tinyMachine(
-        kernelSource(`gate 13, caught, 0x8e00\ngate 0x21, caught, ${gate}\n${ENTER_USER()}\nuser: int 0x21\ncaught: hlt`),
+        kernelSource(
+          `gate 13, caught, 0x8e00\ngate 0x21, caught, ${gate}\n${ENTER_USER()}\nuser: int 0x21\ncaught: hlt`,
+        ),
       );
       machine.runTo('user');
       const before = machine.clock.instructions;

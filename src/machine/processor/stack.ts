@@ -1,9 +1,9 @@
 /** Stacks: the current one, or one that a gate is about to switch to; pushes are checked whole before any byte changes. */
+import { insideLimit, linearAddress } from '../../engine/segmentation';
 import { AR_DB, type CpuState } from '../../engine/state';
 import { GuestFault, SS_FAULT } from '../../x86/exceptions';
 import { RSP, SS } from '../../x86/registers';
 import type { CpuContext } from './context';
-import { linearAddress, withinLimit } from './operands';
 
 export interface Stack {
   readonly selector: number;
@@ -48,7 +48,7 @@ export function pushValues(
   const mask = (stack.attributes & AR_DB) !== 0 ? 0xffffffff : 0xffff;
   const bytes = values.length * size;
   const bottom = ((stack.esp - bytes) & mask) >>> 0;
-  if (!withinLimit(stack.attributes, stack.limit, bottom, bytes)) throw new GuestFault(SS_FAULT, errorCode);
+  if (!insideLimit(stack.attributes, stack.limit, bottom, bytes)) throw new GuestFault(SS_FAULT, errorCode);
   const linear = (stack.base + bottom) >>> 0;
   ctx.memory.checkWrite(linear, bytes, supervisor);
   values.forEach((value, i) => {
