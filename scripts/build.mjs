@@ -55,23 +55,9 @@ function fingerprint() {
   return hash.digest('hex');
 }
 
-/** Builds dist/ unless it is up to date. */
-export async function build({ force = false } = {}) {
-  const stamp = join(dist, '.built');
-  const wanted = fingerprint();
-  if (!force && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) {
-    console.log('dist/ is up to date.');
-    return;
-  }
-  const began = Date.now();
-  console.log('Building dist/ ...');
-  // Made aside and moved file by file, so that a program which runs from dist/ never meets half a file.
-  const staging = join(dist, `.staging-${process.pid}`);
-  rmSync(staging, { recursive: true, force: true });
-  mkdirSync(join(staging, 'browser'), { recursive: true });
-  mkdirSync(join(dist, 'browser'), { recursive: true });
+async function bundle(folder) {
   const esbuild = await import('esbuild');
-  const { icedPlugin, icedWasmName, icedWasmPath } = await import('./iced-plugin.mjs');
+  const { icedPlugin } = await import('./iced-plugin.mjs');
   await Promise.all(
     bundles.map(async ({ from, to, host, external = [] }) => {
       if (!existsSync(join(root, from))) return console.log(`  ${from} does not exist yet: dist/${to} is not built`);
@@ -80,7 +66,7 @@ export async function build({ force = false } = {}) {
         ...settings,
         external: [...hostExternal, ...external],
         entryPoints: [join(root, from)],
-        outfile: join(staging, to),
+        outfile: join(folder, to),
         bundle: true,
         // An explicit target: without one, loaders emit functions that the oldest supported Node lacks.
         target: 'es2022',
@@ -94,20 +80,47 @@ export async function build({ force = false } = {}) {
       });
     }),
   );
-  const scratch = join(dist, `.generator-${process.pid}`);
-  writeFileSync(join(staging, 'interpreter.wasm'), await generatedInterpreter(root, scratch));
-  rmSync(scratch, { recursive: true });
-  copyFileSync(icedWasmPath, join(staging, icedWasmName));
-  writeFileSync(join(staging, 'vmm-source.json'), JSON.stringify(vmmSource(root)));
-  for (const entry of readdirSync(staging, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const made = join(entry.parentPath ?? entry.path, entry.name);
-    renameSync(made, join(dist, relative(staging, made)));
+}
+
+/** Builds dist/ unless it is up to date. */
+export async function build({ force = false } = {}) {
+  const stamp = join(dist, '.built');
+  const wanted = fingerprint();
+  if (!force && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) {
+    console.log('dist/ is up to date.');
+    return;
   }
-  rmSync(staging, { recursive: true });
+  const began = Date.now();
+  console.log('Building dist/ ...');
+  // Made aside and moved file by file, so that a program which runs from dist/ never meets half a file.
+  const staging = join(dist, `.staging-${process.pid}`);
+  const scratch = join(dist, `.generator-${process.pid}`);
+  try {
+    mkdirSync(join(staging, 'browser'), { recursive: true });
+    mkdirSync(join(dist, 'browser'), { recursive: true });
+    await bundle(staging);
+    const { icedWasmName, icedWasmPath } = await import('./iced-plugin.mjs');
+    copyFileSync(icedWasmPath, join(staging, icedWasmName));
+    writeFileSync(join(staging, 'interpreter.wasm'), await generatedInterpreter(root, scratch));
+    writeFileSync(join(staging, 'vmm-source.json'), JSON.stringify(vmmSource(root)));
+    for (const entry of readdirSync(staging, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const made = join(entry.parentPath ?? entry.path, entry.name);
+      renameSync(made, join(dist, relative(staging, made)));
+    }
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
+    rmSync(scratch, { recursive: true, force: true });
+  }
   writeFileSync(stamp, wanted);
   console.log(`  done in ${Date.now() - began} ms.`);
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
-  await build({ force: process.argv.includes('--force') });
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  try {
+    await build({ force: process.argv.includes('--force') });
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}
