@@ -28,7 +28,7 @@ export function assemble(request: AssembleRequest): AssembleResult {
   const lasting: Diagnostic[] = [];
   let before: PassResult | undefined;
   for (let count = 1; count <= mostPasses; count++) {
-    const pass: PassResult = new Pass(files, before).run(request.main, content);
+    const pass: PassResult = new Pass(files, request.main, before).run(content);
     lasting.push(...pass.lasting);
     if (pass.needs.size > 0) return { needs: [...pass.needs], ...outcome(pass, []) };
     // The first pass knows no names that are defined further down, so it is never the last.

@@ -13,3 +13,8 @@ export type {
   MacroDefinition,
 } from './image';
 export { listing } from './listing';
+export { parseText, type ParsedLine } from './line-parser';
+export { registerNamed } from './register-names';
+export { resolveKey, textOfFile } from './source-files';
+export { endColumn, isSolid, splitLines, type Token, tokenize } from './tokens';
+export { formsOf, isDirective, isMnemonic, isPrefix } from './vocabulary';

@@ -1,5 +1,6 @@
 /** A listing: address, bytes and source text of every statement that makes bytes. */
 import type { AssembledImage, LineEntry } from './image';
+import { textOfFile } from './source-files';
 import { splitLines } from './tokens';
 
 /** Bytes shown on one line. */
@@ -13,7 +14,7 @@ export function listing(image: AssembledImage, files: ReadonlyMap<string, string
   for (const entry of image.lines) {
     if (!sources.has(entry.file)) {
       const content = files.get(entry.file);
-      sources.set(entry.file, typeof content === 'string' ? splitLines(content) : []);
+      sources.set(entry.file, content === undefined ? [] : splitLines(textOfFile(content)));
     }
     const place = `${entry.file}\0${entry.line}`;
     const text = place === shown ? '' : (sources.get(entry.file)?.[entry.line - 1] ?? '');

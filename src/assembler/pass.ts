@@ -51,6 +51,7 @@ export class Pass implements DirectiveSite {
   readonly files: SourceFiles;
   readonly needs = new Set<string>();
   readonly #before: PassResult | undefined;
+  readonly #main: string;
   readonly #entries: LineEntry[] = [];
   readonly #diagnostics: Diagnostic[] = [];
   readonly #lasting: Diagnostic[] = [];
@@ -61,16 +62,17 @@ export class Pass implements DirectiveSite {
   /** `$` of the statement in work. */
   #here: Value = scalar(0n);
 
-  constructor(files: SourceFiles, before: PassResult | undefined) {
+  constructor(files: SourceFiles, main: string, before: PassResult | undefined) {
     this.files = files;
     this.#before = before;
+    this.#main = main;
     this.#layoutBefore = this.#placesBefore();
     const moved = before?.sections.map(({ name, number, address }): [number, number] => [
       number,
       this.#addressBefore(name) - address,
     ]);
     this.symbols = new SymbolTable(before?.symbols, new Map(moved));
-    this.section = this.enterSection('.text', { file: '', line: 1, column: 0, endColumn: 0 });
+    this.section = this.enterSection('.text', { file: main, line: 1, column: 0, endColumn: 0 });
     this.scope = {
       here: () => this.#here,
       sectionStart: () =>
@@ -89,9 +91,9 @@ export class Pass implements DirectiveSite {
   /** Start of the ABSOLUTE region, `$$` in it. */
   absoluteStart = 0n;
 
-  run(main: string, content: string | Uint8Array): PassResult {
+  run(content: string | Uint8Array): PassResult {
     try {
-      for (const line of this.#preprocessor.file(main, content)) this.#assembleLine(line);
+      for (const line of this.#preprocessor.file(this.#main, content)) this.#assembleLine(line);
     } catch (error) {
       this.#catch(error, undefined);
     }

@@ -9,6 +9,11 @@ export type Lookup =
   | { readonly needs: string }
   | { readonly tried: readonly string[] };
 
+/** The text of a source that came as bytes is UTF-8; invalid bytes become U+FFFD. */
+export function textOfFile(content: string | Uint8Array): string {
+  return typeof content === 'string' ? content : new TextDecoder().decode(content);
+}
+
 export class SourceFiles {
   readonly #request: AssembleRequest;
   readonly #lines = new Map<string, readonly RawLine[]>();
@@ -34,16 +39,10 @@ export class SourceFiles {
   lines(key: string, content: string | Uint8Array): readonly RawLine[] {
     const known = this.#lines.get(key);
     if (known) return known;
-    const lines = readLines(typeof content === 'string' ? content : latin1(content), key);
+    const lines = readLines(textOfFile(content), key);
     this.#lines.set(key, lines);
     return lines;
   }
-}
-
-function latin1(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
 }
 
 function readLines(text: string, file: string): RawLine[] {
@@ -86,10 +85,10 @@ export function resolveKey(path: string, base: string): string {
   return start + segments.join('/');
 }
 
-/** URI keys hold blanks and the like percent-encoded. */
+/** Percent-encodes as VS Code writes its URIs: everything but letters, digits and `-._~`. */
 function encodeSegment(segment: string): string {
-  return segment.replace(
-    /[ "%<>\\^`{|}#?]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+  return encodeURIComponent(segment).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
   );
 }

@@ -12,7 +12,17 @@ import {
   Register,
 } from 'iced-x86';
 
-export { Code, CodeSize, FlowControl, MemorySize, Mnemonic, OpCodeOperandKind, OpKind, Register } from 'iced-x86';
+export {
+  Code,
+  CodeSize,
+  FlowControl,
+  MemorySize,
+  Mnemonic,
+  OpCodeOperandKind,
+  OpKind,
+  Register,
+  RflagsBits,
+} from 'iced-x86';
 export {
   type Bitness,
   type FlagEffects,
