@@ -5,6 +5,7 @@ import { type Digest, digestOf } from '../../facts/digest';
 import { Facts, type FactsState } from '../../facts/facts';
 import { DEFAULT_CONFIG, type MachineConfig } from '../../machine/config';
 import { FaultClass, StopCause } from '../../machine/event-kinds';
+import { guestRegisterWords } from '../../machine/guest-registers';
 import type { Machine } from '../../machine/machine';
 import { kernelSource } from '../../machine/processor/tiny-machine.test-support';
 import { ExitReason } from '../../x86/vmx/exit-reasons';
@@ -38,7 +39,7 @@ function build(source: string, setting: Setting): { machine: Machine; facts: Fac
 
 function finish({ machine, facts }: ReturnType<typeof build>): Run {
   const stop = machine.run({ count: 200_000 });
-  return { machine, facts: facts.state, stop, digest: digestOf(machine.guest(), facts.state) };
+  return { machine, facts: facts.all, stop, digest: digestOf(machine.guest(), facts.all) };
 }
 
 const run = (source: string, setting: Setting): Run => finish(build(source, setting));
@@ -301,6 +302,51 @@ tick:
     expect(exits(nested, ExitReason.externalInterrupt)).toBeGreaterThan(5);
   });
 
+  it('at every single instruction registers, deliveries and device output are those of the bare machine', () => {
+    const source = kernelSource(`${TIMER}
+  sti
+  nop
+  mov al, 0x0f
+  out 0x21, al
+  mov ecx, 250
+.wait:
+  loop .wait
+  cli
+  mov al, 0xfe
+  out 0x21, al
+  mov ecx, 10
+.blocked:
+  loop .blocked
+  sti
+  hlt
+  hlt
+  ${EXIT}
+tick:
+  push eax
+  mov al, 0x20
+  out 0x20, al
+  inc esi
+  pop eax
+  iretd`);
+    const [native, ...others] = [NATIVE, SHADOW, NESTED].map((setting) => build(source, setting));
+    if (native === undefined) throw new Error('no run');
+    const end = run(source, NATIVE).machine.clock.instructions;
+    expect(end).toBeGreaterThan(300);
+    const words = ({ machine, facts }: ReturnType<typeof build>): unknown => [
+      machine.clock.save(),
+      guestRegisterWords(machine.guest().state),
+      facts.all.deliveryHash,
+    ];
+    for (let count = 1; count <= end; count++) {
+      native.machine.run({ count });
+      const wanted = words(native);
+      for (const other of others) {
+        other.machine.run({ count });
+        expect([count, words(other)]).toEqual([count, wanted]);
+      }
+    }
+  });
+
   it('single-stepping goes on over instructions that exit', () => {
     compare(
       kernelSource(`${PAGING}
@@ -455,6 +501,10 @@ again:
       state.cr4 = 1 << 31;
     });
     expect(cpu.entryFailure).toMatch(/guestCr4 is 0x80002000; it must have VMXE set and only bits of/);
-    expect(machine.run()).toMatchObject({ reason: 'stopped', cause: StopCause.entryFailure });
+    expect(machine.run()).toMatchObject({
+      reason: 'stopped',
+      cause: StopCause.entryFailure,
+      message: cpu.entryFailure,
+    });
   });
 });

@@ -151,10 +151,11 @@ export class HwTechnique implements CpuTechnique {
   // A visit.
 
   *visit(): Handler {
+    const began = this.parts.host.clock.instructions;
     if (this.launched) yield* this.handleExit();
     else yield step('first entry: the guest starts as its loader left it', { eip: this.state.eip });
     while (this.parts.vm.stop === undefined) {
-      yield* call('prepare the VM entry', this.prepareEntry());
+      yield* call('prepare the VM entry', this.prepareEntry(began));
       if (this.parts.vm.stop !== undefined) return;
       const result = this.enter();
       if (result.kind === 'entered') return;
@@ -215,12 +216,18 @@ export class HwTechnique implements CpuTechnique {
     this.pending = { vector: DB, kind: 'exception' };
   }
 
-  /** What has become due in the guest: its devices' time, its interrupts, and the host timer for the next deadline. */
-  private *prepareEntry(): Handler {
+  /**
+   * What has become due in the guest: its devices' time, its interrupts, and the host timer for the next deadline.
+   * @param began instruction count at the begin of the visit
+   */
+  private *prepareEntry(began: number): Handler {
     const { host, vm, vcpu } = this.parts;
     vm.platform.advance(host.clock.now);
     const { interrupts } = vm.platform;
-    if (this.pending === undefined && interrupts.pending() && vcpu.interruptible) {
+    // Behind an instruction that this visit completed lies a boundary at which the machine may be asked to stop: there the
+    // interrupt waits for the window.
+    const atBoundary = host.clock.instructions === began;
+    if (atBoundary && this.pending === undefined && interrupts.pending() && vcpu.interruptible) {
       const vector = interrupts.acknowledge();
       yield step('inject the virtual interrupt', { vector, eip: this.state.eip });
       host.events.emit('irq', IrqOp.inject, vector);
@@ -274,12 +281,12 @@ export class HwTechnique implements CpuTechnique {
         ? entryFailureText(failure)
         : `VM entry failed: ${error === undefined ? 'there is no current VMCS' : vmxErrorText(error)}.`;
     yield step('the processor refuses the VM entry', { why: this.failure });
-    this.stop(StopCause.entryFailure, failure === undefined ? (error ?? 0) : Field[failure.field]);
+    this.stop(StopCause.entryFailure, failure === undefined ? (error ?? 0) : Field[failure.field], this.failure);
   }
 
-  private stop(cause: number, value: number): void {
+  private stop(cause: number, value: number, message?: string): void {
     this.parts.vm.stop = { cause, value };
-    this.parts.host.stop(cause, value);
+    this.parts.host.stop(cause, value, message);
   }
 
   // Translations of the guest in the real TLB. Without VPID every VM entry flushes them all.
@@ -325,11 +332,19 @@ export class HwTechnique implements CpuTechnique {
     const cr3 = this.parts.mmu === 'nested' ? this.state.cr3 : this.mmu.root();
     writeVcpu(this.access, this.real, this.state, this.masks, cr3);
     const result = this.vmx.vmresume();
-    if (result.kind !== 'entered') {
-      const failure = result.failure === undefined ? 'VM entry failed.' : entryFailureText(result.failure);
-      this.failure = failure;
-      this.stop(StopCause.entryFailure, result.failure === undefined ? 0 : Field[result.failure.field]);
-    }
+    if (result.kind === 'entered') return;
+    const { failure } = result;
+    this.failure =
+      failure === undefined ? 'VM entry failed after an edit of the registers.' : entryFailureText(failure);
+    this.stop(StopCause.entryFailure, failure === undefined ? 0 : Field[failure.field], this.failure);
+  }
+
+  /** An interrupt that waits makes the host timer due at once: its exit lets the VMM look. */
+  poke(): void {
+    const { vm, host } = this.parts;
+    if (!vm.platform.interrupts.pending()) return;
+    host.hostTimer.arm(host.clock.now);
+    host.hostTimer.advance(host.clock.now);
   }
 
   save(): HwState {

@@ -174,13 +174,15 @@ describe('round trips', () => {
   });
 
   it('without their controls the same instructions run in the guest', () => {
-    const b = bench(`org 0x1000\nmov eax, ${GUEST_DIRECTORY}\nmov cr3, eax\nmov ecx, cr3\ninvlpg [0x5000]\nrdtsc\nout 0x80, al\nhlt`);
+    const b = bench(
+      `org 0x1000\nmov eax, ${GUEST_DIRECTORY}\nmov cr3, eax\nmov ecx, cr3\ninvlpg [0x5000]\nrdtsc\nout 0x80, al\nhlt`,
+    );
     b.enter();
     expect(b.runToExit()).toBe(ExitReason.hlt);
     expect(b.ports.written.length).toBe(1);
   });
 
-  it('a privileged instruction in ring 3 is the guest\'s own #GP, not an exit', () => {
+  it("a privileged instruction in ring 3 is the guest's own #GP, not an exit", () => {
     const b = bench(
       kernelSource(`
   gate 13, handler, 0x8e00
@@ -357,7 +359,9 @@ describe('EPT', () => {
     b.runToExit();
     const walk = b.emitted('walkRef').slice(before);
     expect(walk.length).toBe(14);
-    expect(walk.map((r) => `${r.dim === 0 ? 'g' : 'h'}${r.level}`).join(' ')).toBe('h4 h3 h2 h1 g2 h4 h3 h2 h1 g1 h4 h3 h2 h1');
+    expect(walk.map((r) => `${r.dim === 0 ? 'g' : 'h'}${r.level}`).join(' ')).toBe(
+      'h4 h3 h2 h1 g2 h4 h3 h2 h1 g1 h4 h3 h2 h1',
+    );
     expect(b.processor.state.gpr(RAX)).toBe(0xabcd);
     expect(b.memory.read32(0x5004)).toBe(0xabcd);
   });
@@ -371,12 +375,16 @@ describe('EPT', () => {
     b.enter();
     expect(b.runToExit()).toBe(ExitReason.eptViolation);
     expect(describeQualification(48, b.get('exitQualification'))).toBe('read, linear address valid, final access');
-    expect([b.get('guestPhysicalAddress'), b.get('guestLinearAddress'), b.get('guestRip')]).toEqual([0x5000, 0x5000, 0x1001]);
+    expect([b.get('guestPhysicalAddress'), b.get('guestLinearAddress'), b.get('guestRip')]).toEqual([
+      0x5000, 0x5000, 0x1001,
+    ]);
     b.memory.write64(EPT + 0x3000 + 5 * 8, eptLeafEntry(0x6000, EPT_READ));
     b.memory.write32(0x6000, 77);
     b.enter();
     expect(b.runToExit()).toBe(ExitReason.eptViolation);
-    expect(describeQualification(48, b.get('exitQualification'))).toBe('write, readable, linear address valid, final access');
+    expect(describeQualification(48, b.get('exitQualification'))).toBe(
+      'write, readable, linear address valid, final access',
+    );
     expect(b.processor.state.gpr(RAX)).toBe(77);
   });
 
