@@ -145,7 +145,10 @@ export class CodeCache {
       at += instruction.length;
     }
     if (at === 0) return [];
-    this.memory.markCode(hpa, at);
+    if (!this.memory.markCode(hpa, at)) {
+      this.dropAll();
+      this.memory.markCode(hpa, at);
+    }
     if (!ended) {
       const next = mode.bitness === 32 ? (eip + at) >>> 0 : (eip + at) & 0xffff;
       block.push({ handler: PSEUDO.chain, eip: next, prepared: undefined, instruction: undefined });

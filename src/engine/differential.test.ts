@@ -19,7 +19,9 @@ function random(seed: number): () => number {
 
 const CODE = 0x1000;
 const DATA = 0x8000;
-/** Pages from DATA on: read-write, read-only, absent, read-write. */
+/** More pages than the TLB has entries; the second is read-only, the third absent. */
+const DATA_PAGES = 24;
+const DATA_SIZE = (DATA_PAGES + 1) * 0x1000;
 const TWO_BYTE = [
   ...Array.from({ length: 16 }, (_, i) => 0x40 + i),
   ...Array.from({ length: 32 }, (_, i) => 0x80 + i),
@@ -36,7 +38,7 @@ function instructionBytes(next: () => number): number[] {
   if (pick < 18) {
     const register = next() % 8;
     const near = next() % 3 !== 0;
-    const value = near ? DATA + (next() % 0x4000) : [0, 1, 0x80, 0x7fffffff, 0x80000000, next()][next() % 6] ?? 0;
+    const value = near ? DATA + (next() % DATA_SIZE) : [0, 1, 0x80, 0x7fffffff, 0x80000000, next()][next() % 6] ?? 0;
     return [0xb8 + register, value & 255, (value >>> 8) & 255, (value >>> 16) & 255, value >>> 24];
   }
   if (next() % 12 === 0) bytes.push(0x66);
@@ -66,19 +68,21 @@ function program(seed: number): number[] {
 }
 
 function machine(seed: number, options: EngineOptions): BenchMachine {
-  const m = new BenchMachine(0x20000, options);
+  const m = new BenchMachine(0x30000, options);
   const next = random(seed ^ 0x5eed);
   // Code at the end of a page, so that programs cross into the next one, whose host page lies elsewhere.
   m.map(CODE, CODE, 1);
   m.map(CODE + 0x1000, 0x12000, 1);
   m.map(DATA, 0x4000, 1);
   m.map(DATA + 0x1000, 0x5000, 1, false);
-  m.map(DATA + 0x3000, 0x7000, 1);
+  m.map(DATA + 0x3000, 0x13000, DATA_PAGES - 3);
+  // The program's own second page again, for stores into code and beside it.
+  m.map(DATA + DATA_PAGES * 0x1000, 0x12000, 1);
   const code = program(seed);
   const start = CODE + 0x1000 - 350;
   code.forEach((byte, i) => m.memory.write8(i < 350 ? start + i : 0x12000 + i - 350, byte));
-  for (let at = 0x4000; at < 0x8000; at += 4) m.memory.write32(at, next());
-  for (let register = 0; register < 8; register++) m.state.setGpr(register, DATA + (next() % 0x4000));
+  for (let at = 0x13000; at < 0x30000; at += 4) m.memory.write32(at, next());
+  for (let register = 0; register < 8; register++) m.state.setGpr(register, DATA + (next() % DATA_SIZE));
   m.state.setGpr(4, DATA + 0x800);
   m.state.eip = start;
   return m;

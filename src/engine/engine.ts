@@ -136,10 +136,8 @@ export class Engine {
           left = this.exitWords[EXIT_BUDGET >> 2] ?? 0;
           const at = this.exitWords[EXIT_OP >> 2] ?? 0;
           op = 0;
-          if (exit === EXIT.lookup) {
-            // With nothing left, the next instruction is not fetched yet: its fault belongs to a later run.
-            if (left > 0) this.linkFrom(at);
-          } else if (exit === EXIT.system) return stop('system', { instruction: this.cache.instructionAt(at) });
+          if (exit === EXIT.lookup) this.linkFrom(at);
+          else if (exit === EXIT.system) return stop('system', { instruction: this.cache.instructionAt(at) });
           else if (exit === EXIT.breakpoint) {
             if (this.stopsHere(left === granted)) return stop('breakpoint', { address: this.linearIp() });
             op = at + OP_SIZE;

@@ -4,6 +4,7 @@
  */
 import type { Access, Translation } from './access';
 import {
+  FAST_CODE_TAG,
   FAST_ENTRIES,
   FAST_ENTRY_SIZE,
   FAST_INVALID_TAG,
@@ -28,17 +29,19 @@ class FastArray {
     for (let slot = 0; slot < FAST_ENTRIES; slot++) this.words[slot * 4] = FAST_INVALID_TAG;
   }
 
-  fill(linear: number, hpa: number): void {
+  /** @param codeMap address of the map of decoded bytes that stores must look at, for a page that holds code */
+  fill(linear: number, hpa: number, codeMap?: number): void {
     const slot = (linear >>> 12) % FAST_ENTRIES;
     if (this.words[slot * 4] === FAST_INVALID_TAG) this.used.push(slot);
     const tag = linear & ~0xfff;
-    this.words[slot * 4] = tag;
+    this.words[slot * 4] = codeMap === undefined ? tag : tag | FAST_CODE_TAG;
+    this.words[slot * 4 + 3] = codeMap ?? 0;
     this.words[slot * 4 + 2] = (RAM_BASE + (hpa & ~0xfff) - tag) | 0;
   }
 
   dropLinearPage(page: number): void {
     const at = (page % FAST_ENTRIES) * 4;
-    if (this.words[at] === (page << 12)) this.words[at] = FAST_INVALID_TAG;
+    if (((this.words[at] ?? 0) & ~FAST_CODE_TAG) === page << 12) this.words[at] = FAST_INVALID_TAG;
   }
 
   /** Drops the entries that lead to a host page. */
@@ -46,7 +49,7 @@ class FastArray {
     this.sweep((at) => this.leadsTo(at) >>> 12 === hostPage);
   }
 
-  /** Drops every entry for which `chosen` holds, in a share of 1 / 2^shift of the slots picked by `seed`; for tests. */
+  /** Drops every entry for which `chosen` holds, given the position of its words. */
   sweep(chosen: (at: number) => boolean): void {
     this.used = this.used.filter((slot) => {
       const at = slot * 4;
@@ -58,7 +61,7 @@ class FastArray {
   }
 
   private leadsTo(at: number): number {
-    return ((this.words[at] ?? 0) + (this.words[at + 2] ?? 0) - RAM_BASE) >>> 0;
+    return (((this.words[at] ?? 0) & ~0xfff) + (this.words[at + 2] ?? 0) - RAM_BASE) >>> 0;
   }
 
   dropAll(): void {
@@ -104,9 +107,10 @@ export class FastArrays {
     const hpa = translation.hpa;
     if (this.memory.fastReadable(hpa)) (cpl === 3 ? this.userRead : this.supervisorRead).fill(linear, hpa);
     const mayWrite = access === 'write' || translation.writable;
-    if (mayWrite && this.memory.fastWritable(hpa)) {
-      (cpl === 3 ? this.userWrite : this.supervisorWrite).fill(linear, hpa);
-    }
+    if (!mayWrite) return;
+    const writes = cpl === 3 ? this.userWrite : this.supervisorWrite;
+    const codeMap = this.memory.codeMapForWrite(hpa);
+    if (codeMap !== undefined || this.memory.fastWritable(hpa)) writes.fill(linear, hpa, codeMap);
   }
 
   dropLinear(firstPage: number, pageCount: number): void {

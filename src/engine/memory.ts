@@ -4,6 +4,7 @@
  */
 import { PAGE_MASK, PAGE_SIZE } from '../x86/paging-bits';
 import type { Watchpoint } from './access';
+import { CodeMaps } from './code-maps';
 import { RAM_BASE, STATE_BASE, WASM_PAGE } from './layout';
 import { CpuState } from './state';
 
@@ -46,7 +47,7 @@ export class HostMemory {
   private readonly u8: Uint8Array;
   private readonly view: DataView;
   private readonly states: Uint8Array;
-  private readonly codeBytes = new Map<number, Uint8Array>();
+  private readonly codeMaps: CodeMaps;
   private readonly listeners: MemoryListener[] = [];
   private watchpoints: readonly Watchpoint[] = [];
   private dirty: number[] = [];
@@ -61,6 +62,7 @@ export class HostMemory {
     this.u8 = new Uint8Array(this.wasm.buffer, RAM_BASE, this.size);
     this.view = new DataView(this.wasm.buffer, RAM_BASE, this.size);
     this.states = new Uint8Array(this.size / PAGE_SIZE);
+    this.codeMaps = new CodeMaps(this.wasm.buffer);
   }
 
   /** The state block of the processor that runs on this memory. */
@@ -175,31 +177,29 @@ export class HostMemory {
 
   // Decoded code.
 
-  /** Notes that [hpa, hpa + length), inside one page, was decoded, so that a write into it is reported. */
-  markCode(hpa: number, length: number): void {
+  /**
+   * Notes that [hpa, hpa + length), inside one page, was decoded, so that a write into it is reported.
+   * @returns false when too many pages hold code: some must be forgotten first
+   */
+  markCode(hpa: number, length: number): boolean {
     const page = hpa >>> 12;
-    let bytes = this.codeBytes.get(page);
-    if (bytes === undefined) {
-      bytes = new Uint8Array(PAGE_SIZE);
-      this.codeBytes.set(page, bytes);
-    }
-    bytes.fill(1, hpa & PAGE_MASK, (hpa & PAGE_MASK) + length);
+    if (!this.codeMaps.mark(page, hpa & PAGE_MASK, length)) return false;
     this.addState(page, CODE);
+    return true;
   }
 
   /** The page's decoded code is gone; its bytes are plain data again. */
   forgetCode(page: number): void {
-    this.codeBytes.delete(page);
+    this.codeMaps.forget(page);
     this.states[page] = (this.states[page] ?? 0) & ~CODE;
+    // Write entries that look at the map must not outlive it.
+    for (const listener of this.listeners) listener.pageRestricted(page, false);
   }
 
   private overlapsCode(page: number, hpa: number, length: number): boolean {
-    const bytes = this.codeBytes.get(page);
-    if (bytes === undefined) return false;
     const from = Math.max(hpa - page * PAGE_SIZE, 0);
     const to = Math.min(hpa + length - page * PAGE_SIZE, PAGE_SIZE);
-    for (let i = from; i < to; i++) if (bytes[i] !== 0) return true;
-    return false;
+    return this.codeMaps.overlaps(page, from, to);
   }
 
   // Fast entries.
@@ -212,6 +212,12 @@ export class HostMemory {
   /** May stores to this HPA's page go by a fast write entry? */
   fastWritable(hpa: number): boolean {
     return hpa < this.size && ((this.states[hpa >>> 12] ?? 0) & SLOW_WRITE) === 0;
+  }
+
+  /** The map of decoded bytes that a store to this HPA must respect, when that is the only thing that forbids it. */
+  codeMapForWrite(hpa: number): number | undefined {
+    if (hpa >= this.size || ((this.states[hpa >>> 12] ?? 0) & SLOW_WRITE) !== CODE) return undefined;
+    return this.codeMaps.addressOf(hpa >>> 12);
   }
 
   private addState(page: number, bits: number): void {
@@ -319,7 +325,7 @@ export class HostMemory {
       else this.u8.set(content, page * PAGE_SIZE);
       this.states[page] = (this.states[page] ?? 0) & ~CODE;
     }
-    this.codeBytes.clear();
+    this.codeMaps.clear();
     for (const listener of this.listeners) listener.replaced();
     this.beginEpoch();
     this.lastSave = save;

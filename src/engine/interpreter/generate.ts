@@ -6,7 +6,7 @@
 import { EXIT_BUDGET, EXIT_OP, OP_SIZE, STATE_BASE } from '../layout';
 import { OFF } from '../state';
 import { type FunctionBody, I32, type Label, ModuleBuilder, W } from '../wasm/emitter';
-import { type Ending, HandlerContext, Locals, pushJumpCacheEntry } from './handler-context';
+import { type Ending, emitCheckCodeStore, HandlerContext, Locals, pushJumpCacheEntry } from './handler-context';
 import { type Handler, listHandlers } from './handlers';
 import { EXIT, FIRST_HANDLER, OP, PSEUDO } from './op';
 
@@ -27,11 +27,11 @@ function generateHandler(body: FunctionBody, locals: Locals, handler: Handler, b
   return new HandlerContext(body, locals, handler, bail, first.uses).generate().ending;
 }
 
-function coldFunction(builder: ModuleBuilder, type: number, handler: Handler): number {
+function coldFunction(builder: ModuleBuilder, type: number, handler: Handler, checkCodeStore: number): number {
   const { index, body } = builder.func(type);
   const again = body.local(I32);
   const target = body.local(I32);
-  const locals = new Locals(body, 0, 1, 2, again, target);
+  const locals = new Locals(body, 0, 1, 2, again, target, checkCodeStore);
   const bail = body.block();
   const ending = generateHandler(body, locals, handler, bail);
   if (ending.branch !== undefined || ending.jumps) throw new Error(`${handler.form.name} must be a hot handler.`);
@@ -55,21 +55,23 @@ export function generateInterpreter(): Uint8Array {
   const builder = new ModuleBuilder();
   const coldType = builder.type([I32, I32, I32], [I32]);
   const runType = builder.type([I32, I32, I32, I32], [I32]);
-  builder.setTable(cold.map((handler) => coldFunction(builder, coldType, handler)));
+  const check = builder.func(coldType);
+  emitCheckCodeStore(check.body);
+  builder.setTable(cold.map((handler) => coldFunction(builder, coldType, handler, check.index)));
   const run = builder.func(runType);
   builder.export('run', run.index);
-  emitRun(run.body, hot, coldType);
+  emitRun(run.body, hot, coldType, check.index);
   return builder.encode();
 }
 
-function emitRun(b: FunctionBody, hot: readonly Handler[], coldType: number): void {
+function emitRun(b: FunctionBody, hot: readonly Handler[], coldType: number, checkCodeStore: number): void {
   const op = 0;
   const budget = 1;
   const reason = b.local(I32);
   const again = b.local(I32);
   const target = b.local(I32);
   const eip = b.local(I32);
-  const locals = new Locals(b, op, 2, 3, again, target);
+  const locals = new Locals(b, op, 2, 3, again, target, checkCodeStore);
 
   const exit = b.block();
   const loop = b.block(W.loop);

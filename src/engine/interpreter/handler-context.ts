@@ -8,7 +8,7 @@
 import { FLAG_DF } from '../../x86/flags';
 import { RBP, RSP } from '../../x86/registers';
 import type { MemoryRole, OperandSize, RepeatKind, SemanticContext } from '../../x86/semantics/context';
-import { FAST_ENTRY_SIZE, GENERATION, JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY_SIZE, STATE_BASE } from '../layout';
+import { FAST_CODE_TAG, FAST_ENTRY_SIZE, GENERATION, JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY_SIZE, STATE_BASE } from '../layout';
 import { OFF } from '../state';
 import { type FunctionBody, I32, I64, type Label, W } from '../wasm/emitter';
 import type { Handler, Place } from './handlers';
@@ -35,6 +35,8 @@ export class Locals {
     readonly again: number,
     /** Op to go on with after an indirect jump. */
     readonly target: number,
+    /** The function that `emitCheckCodeStore` fills. */
+    readonly checkCodeStore: number,
   ) {}
 
   restart(): void {
@@ -425,7 +427,16 @@ export class HandlerContext implements SemanticContext<Emitted> {
     }
     b.i32(~0xfff);
     b.op(W.i32And, W.i32Ne);
-    b.brIf(this.bail);
+    if (array === this.locals.fastRead) b.brIf(this.bail);
+    else {
+      b.block(W.if);
+      b.get(at);
+      b.get(entry);
+      b.i32(size);
+      b.call(this.locals.checkCodeStore);
+      b.brIf(this.bail);
+      b.end();
+    }
     b.get(at);
     b.get(entry);
     b.access(W.i32Load, 8);
@@ -643,6 +654,40 @@ export class HandlerContext implements SemanticContext<Emitted> {
   immediate(): number {
     throw new Error('Instructions whose code depends on an immediate are for the evaluator.');
   }
+}
+
+/**
+ * Fills the function (linear, entry, size) -> 0 when the store may go by a write entry that is tagged as code: the page
+ * matches and none of the bytes was decoded.
+ */
+export function emitCheckCodeStore(b: FunctionBody): void {
+  const [linear, entry, size] = [0, 1, 2];
+  b.get(entry);
+  b.access(W.i32Load, 0);
+  b.get(linear);
+  b.get(size);
+  b.op(W.i32Add);
+  b.i32(1);
+  b.op(W.i32Sub);
+  b.i32(~0xfff);
+  b.op(W.i32And);
+  b.i32(FAST_CODE_TAG);
+  b.op(W.i32Or, W.i32Ne);
+  b.block(W.if);
+  b.i32(1);
+  b.op(W.return);
+  b.end();
+  // Of four map bytes from the address on, those of the store count; past a page's end there is only more memory.
+  b.get(entry);
+  b.access(W.i32Load, 12);
+  b.get(linear);
+  b.i32(0xfff);
+  b.op(W.i32And, W.i32Add);
+  b.access(W.i32Load, 0);
+  b.i32(32);
+  b.get(size);
+  b.i32(3);
+  b.op(W.i32Shl, W.i32Sub, W.i32Shl);
 }
 
 /** Leaves 1 on the stack when the jump cache knows the EIP in local `eip`; `entry` then holds the entry's address. */

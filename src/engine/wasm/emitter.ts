@@ -19,6 +19,7 @@ export const W = {
   brIf: 0x0d,
   brTable: 0x0e,
   return: 0x0f,
+  call: 0x10,
   callIndirect: 0x11,
   select: 0x1b,
   localGet: 0x20,
@@ -219,6 +220,11 @@ export class FunctionBody {
     this.code.u8(W.brTable);
     this.code.unsigned(labels.length);
     for (const label of [...labels, otherwise]) this.code.unsigned(this.depth - label.depth);
+  }
+
+  call(index: number): void {
+    this.code.u8(W.call);
+    this.code.unsigned(index);
   }
 
   callIndirect(type: number): void {
