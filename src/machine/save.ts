@@ -84,7 +84,9 @@ export function encodeSave(save: MachineSave): Uint8Array {
 }
 
 /** @throws SaveError for anything that is not a whole, undamaged save of this format */
-export function decodeSave(file: Uint8Array): MachineSave {
+export function decodeSave(from: Uint8Array): MachineSave {
+  // Node's Buffer is a Uint8Array whose `slice` does not copy.
+  const file = new Uint8Array(from.buffer, from.byteOffset, from.byteLength);
   if (file.length < HEADER || MAGIC.some((byte, i) => file[i] !== byte)) {
     throw new SaveError('This file is not a Ringside save: it does not begin with "RINGSIDE".');
   }

@@ -5,8 +5,8 @@ import { type AssembledImage, assemble } from '../../src/assembler';
 import { Facts } from '../../src/facts/facts';
 import { type LoadedImage, loadImage } from '../../src/images/loader';
 import { DEFAULT_CONFIG, type MachineConfig } from '../../src/machine/config';
-import { Machine } from '../../src/machine/machine';
-import { resetState } from '../../src/machine/reset';
+import type { Machine } from '../../src/machine/machine';
+import { buildMachine } from '../../src/vmm/build';
 
 const FOLDER = join(import.meta.dirname, '../../guests/minikernel');
 const MIB = 1024 * 1024;
@@ -56,14 +56,29 @@ export interface TestMachine {
   readonly facts: Facts;
 }
 
-/** A bare machine with the program loaded. */
-export function nativeMachine(program: GuestProgram, settings: Partial<MachineConfig> = {}): TestMachine {
-  const config = { ...DEFAULT_CONFIG, ...settings };
-  const machine = new Machine({ config, hostBytes: config.memoryMiB * MIB });
-  for (const segment of program.loaded.segments) machine.memory.writeBytes(segment.gpa, segment.bytes);
-  resetState(machine.processor.state, program.loaded);
+/** A machine about to start the program. */
+export function testMachine(program: GuestProgram, settings: Partial<MachineConfig> = {}): TestMachine {
+  const machine = buildMachine({ ...DEFAULT_CONFIG, ...settings }, program.loaded);
   const facts = new Facts();
   facts.follow(machine.events);
   machine.register('facts', facts);
   return { machine, facts };
+}
+
+export type Setting = Pick<MachineConfig, 'cpu' | 'mmu'>;
+
+export const SETTINGS: readonly Setting[] = [
+  { cpu: 'native', mmu: 'none' },
+  { cpu: 'trap', mmu: 'shadow' },
+  { cpu: 'hw', mmu: 'shadow' },
+  { cpu: 'hw', mmu: 'nested' },
+];
+
+/** A seeded sequence of numbers, each below what it is asked for, so that a failure can be run again. */
+export function sequence(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
 }

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../src/facts/digest';
 import { StopCause } from '../../src/machine/event-kinds';
-import { assembleGuest, expectedLines, minikernel, nativeMachine } from './minikernel';
+import { assembleGuest, expectedLines, minikernel, testMachine } from './minikernel';
 
 const program = minikernel();
 
 describe('the minikernel on the bare machine', () => {
-  const { machine, facts } = nativeMachine(program);
+  const { machine, facts } = testMachine(program);
   const stop = machine.run({ count: 5_000_000 });
 
   it('ends as it means to', () => {
@@ -33,7 +33,7 @@ describe('the minikernel on the bare machine', () => {
   });
 
   it('has a digest that another TLB size does not change', () => {
-    const other = nativeMachine(program, { tlbEntries: 16 });
+    const other = testMachine(program, { tlbEntries: 16 });
     other.machine.run();
     expect(digestOf(other.machine.guest(), other.facts.all)).toEqual(digestOf(machine.guest(), facts.all));
   });
@@ -42,7 +42,7 @@ describe('the minikernel on the bare machine', () => {
 describe('guests that go wrong', () => {
   const run = (source: string) => {
     const guest = assembleGuest('guest.asm', () => `org 0x100000\nbits 32\n${source}\n`);
-    return nativeMachine(guest).machine.run({ count: 100_000 });
+    return testMachine(guest).machine.run({ count: 100_000 });
   };
 
   it('stops a guest that halts with interrupts off', () => {
