@@ -8,12 +8,14 @@ import { fetchInstruction } from '../engine/fetch';
 import { prepare } from '../engine/prepare';
 import { IrqOp, NONE } from '../machine/event-kinds';
 import type { CpuContext, PendingEvent, RingChange } from '../machine/processor/context';
+import { Interruptibility } from '../machine/processor/handlers';
 import { readStateMsr, writeStateMsr } from '../machine/processor/msr';
 import { faultEvent, raise } from '../machine/processor/raise';
 import { executeSystem } from '../machine/processor/system';
 import { emitControl, emitDelivered, emitPort, emitRing } from '../machine/processor/visible-events';
 import { type CpuState, OFF } from '../engine/state';
-import { GuestFault } from '../x86/exceptions';
+import { DB, GuestFault } from '../x86/exceptions';
+import { FLAG_TF } from '../x86/flags';
 import type { DecodedInstruction } from '../x86/iced';
 import { type CpuidResult, type CpuProfile, cpuid } from '../x86/profiles';
 import { GuestLinearMemory } from './guest-memory';
@@ -35,12 +37,16 @@ export interface VirtualProcessorParts {
 /** Interruptibility bits that last for one instruction: STI and MOV SS. */
 const ONE_INSTRUCTION_SHADOW = 3;
 const HALTED = 1;
+/** DR6.BS: the debug exception is a single step. */
+const DR6_SINGLE_STEP = 1 << 14;
+export const SINGLE_STEP: PendingEvent = { vector: DB, kind: 'exception', debugStatus: DR6_SINGLE_STEP };
 
 export class VirtualProcessor implements CpuContext {
   readonly state: CpuState;
   readonly profile: CpuProfile;
   readonly memory: GuestLinearMemory;
   private readonly evaluator: Evaluator;
+  private deliveredInStep = false;
 
   constructor(private readonly parts: VirtualProcessorParts) {
     this.state = parts.vcpu.state;
@@ -59,15 +65,29 @@ export class VirtualProcessor implements CpuContext {
    * @throws GuestFault with the state as before, TripleFault, UnsupportedFeature
    */
   execute(instruction: DecodedInstruction): void {
+    const singleStep = (this.state.word(OFF.flagsSystem) & FLAG_TF) !== 0;
+    this.deliveredInStep = false;
     const prepared = prepare(instruction);
-    if (prepared === undefined) {
-      this.parts.host.retireEmulated(executeSystem(this, instruction));
-      return;
+    let retired = 1;
+    if (prepared === undefined) retired = executeSystem(this, instruction);
+    else {
+      this.evaluator.execute(prepared);
+      // The shadow of a previous STI or MOV SS ends with this instruction; system instructions see to it themselves.
+      this.state.setWord(OFF.interruptibility, this.state.word(OFF.interruptibility) & ~ONE_INSTRUCTION_SHADOW);
     }
-    this.evaluator.execute(prepared);
-    // The shadow of a previous STI or MOV SS ends with this instruction; system instructions see to it themselves.
-    this.state.setWord(OFF.interruptibility, this.state.word(OFF.interruptibility) & ~ONE_INSTRUCTION_SHADOW);
-    this.parts.host.retireEmulated(1);
+    this.parts.host.retireEmulated(retired);
+    if (singleStep && retired > 0) this.singleStepTrap();
+  }
+
+  /** #DB after an instruction that began with TF set; an INT n has cleared TF, and MOV SS holds the trap off. */
+  private singleStepTrap(): void {
+    if (this.deliveredInStep || (this.state.word(OFF.interruptibility) & Interruptibility.movSs) !== 0) return;
+    this.raise(SINGLE_STEP);
+  }
+
+  /** Delivers an event through the guest's IDT. @throws TripleFault */
+  raise(event: PendingEvent): PendingEvent {
+    return raise(this, event);
   }
 
   /** Delivers a fault of the guest's own through its IDT. @throws TripleFault */
@@ -111,6 +131,7 @@ export class VirtualProcessor implements CpuContext {
   modeChanged(): void {}
 
   delivered(event: PendingEvent, change: RingChange): void {
+    this.deliveredInStep = true;
     emitDelivered(this.parts.host.events, event, change);
   }
 

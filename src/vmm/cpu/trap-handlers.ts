@@ -5,7 +5,7 @@
 import { HandlerKind } from '../../machine/event-kinds';
 import { HOST_TIMER_VECTOR } from '../../machine/host-timer';
 import { AC, BR, DB, DE, GP, GuestFault, MF, NM, NP, OF, PF, SS_FAULT, TS, UD } from '../../x86/exceptions';
-import { emulate, inject, type VirtualProcessor } from '../emulator';
+import { emulate, inject, SINGLE_STEP, type VirtualProcessor } from '../emulator';
 import { call, type Handler, step } from '../handler';
 import type { MmuTechnique } from '../mmu/mmu';
 
@@ -57,9 +57,16 @@ function* externalInterrupt(_context: TrapHandlerContext, trap: Trap): Handler {
   yield step('external interrupt: the host timer', { vector: trap.vector });
 }
 
+/** The guest single-steps itself: the only debug exception, since its debug registers are virtual. */
+function* singleStep(context: TrapHandlerContext): Handler {
+  yield step('single step of the guest: deliver it', { eip: context.processor.state.eip });
+  context.processor.raise(SINGLE_STEP);
+}
+
 const PAGE_FAULT: TrapHandler = { kind: HandlerKind.pageFault, run: pageFault };
 const REFUSED: TrapHandler = { kind: HandlerKind.emulate, run: refused };
 const OWN: TrapHandler = { kind: HandlerKind.inject, run: ownFault };
+const STEP: TrapHandler = { kind: HandlerKind.inject, run: singleStep };
 const INTERRUPT: TrapHandler = { kind: HandlerKind.externalInterrupt, run: externalInterrupt };
 
 /** By vector. INT n never arrives at its own vector, since the gates have DPL 0: it is a #GP. */
@@ -72,7 +79,7 @@ export const TRAP_HANDLERS: ReadonlyMap<number, TrapHandler> = new Map([
   // The virtual CR0 may differ from the real one in what raises it.
   [NM, REFUSED],
   [DE, OWN],
-  [DB, OWN],
+  [DB, STEP],
   [OF, OWN],
   [BR, OWN],
   [UD, OWN],

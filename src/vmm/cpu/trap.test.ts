@@ -254,6 +254,76 @@ describe('a deprivileged kernel', () => {
     expect(run.facts.all.deliveriesByVector[32]).toBe(20);
   });
 
+  it('single-steps itself, also over instructions that are emulated', () => {
+    const run = lockstep(`
+      mov word [0x3000 + 1 * 8], trace
+      push dword 0x102
+      push dword 0x08
+      push dword .traced
+      iretd
+    .traced:
+      mov eax, 5
+      cli
+      mov ss, [ssvalue]
+      nop
+      in al, 0x60
+      push dword 2
+      push dword 0x08
+      push dword .untraced
+      iretd
+    .untraced: ${END}
+    ssvalue: dw 0x10
+    trace:
+      inc dword [0x5000]
+      mov edx, dr6
+      iretd`);
+    expect(run.facts.all.deliveriesByVector[1]).toBe(8);
+  });
+
+  it('is woken from HLT by a serial byte at the same moment as on the bare machine', () => {
+    const image = guest(`
+      mov word [0x3000 + 0x24 * 8], serial
+      mov al, 0x11
+      out 0x20, al
+      mov al, 0x20
+      out 0x21, al
+      mov al, 4
+      out 0x21, al
+      mov al, 1
+      out 0x21, al
+      mov al, 0xef
+      out 0x21, al
+      mov dx, 0x3fc
+      mov al, 0x0b
+      out dx, al
+      mov dx, 0x3f9
+      mov al, 1
+      out dx, al
+      sti
+      hlt
+    spin: jmp spin
+    serial:
+      mov dx, 0x3f8
+      in al, dx
+      cmp al, 'q'
+      je end
+      mov al, 0x20
+      out 0x20, al
+      iretd
+    end: ${END}`);
+    const runs = [start(SMALL, image), start({ ...SMALL, cpu: 'trap', mmu: 'shadow' }, image)];
+    for (const run of runs) {
+      expect(run.run()).toEqual({ reason: 'waiting' });
+      run.machine.input({ kind: 'serial', byte: 0x61 });
+      run.run(3000);
+      run.machine.input({ kind: 'serial', byte: 0x71 });
+      expect(run.run()).toMatchObject({ reason: 'stopped', value: 0 });
+    }
+    const [native, trap] = runs;
+    expect(trap?.digest()).toEqual(native?.digest());
+    expect(trap?.machine.clock.save()).toEqual(native?.machine.clock.save());
+  });
+
   it('writes read-only pages as a supervisor with CR0.WP clear', () => {
     lockstep(`
       mov edi, 0x10000
