@@ -43,6 +43,8 @@ export const HANDLER_GROUPS: readonly HandlerGroup[] = [
 /** What a host gives to an adapter. */
 export interface AdapterHost {
   readonly files: SourceFiles;
+  /** The generated interpreter as it ships; made anew when absent. */
+  readonly interpreter?: WebAssembly.Module;
   /** Lets messages in: resolves in a later turn of the event loop. */
   yieldToHost(): Promise<void>;
   /** The client has left (`disconnect`); the host may end the process or worker. */
@@ -70,6 +72,7 @@ export class RingsideAdapter extends DebugSession {
     this.on('error', (event: DebugProtocol.Event) => this.console(`A message could not be read: ${event.event}`));
     this.context = {
       files: host.files,
+      interpreter: host.interpreter,
       yieldToHost: () => host.yieldToHost(),
       session: () => {
         if (this.current === undefined) throw new RequestError(NOT_LAUNCHED);

@@ -19,6 +19,7 @@ export class RequestError extends Error {
 /** What the adapter offers to every group. */
 export interface AdapterContext {
   readonly files: SourceFiles;
+  readonly interpreter: WebAssembly.Module | undefined;
   /** Lets messages in between two slices of guest execution. */
   yieldToHost(): Promise<void>;
   /** The session, running or not. @throws RequestError before a launch */

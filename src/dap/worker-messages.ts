@@ -10,8 +10,16 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 
 /** Host to worker. */
 export type HostMessage =
-  /** Must be the first message. The bytes are those of the files that ship beside the bundles. */
-  | { readonly kind: 'init'; readonly icedWasm: Uint8Array; readonly vmmSource?: string }
+  /**
+   * Must be the first message. The bytes are those of the files that ship beside the bundles: `iced_x86_bg.wasm`,
+   * `interpreter.wasm` (made anew in the worker when absent) and `vmm-source.json`.
+   */
+  | {
+      readonly kind: 'init';
+      readonly icedWasm: Uint8Array;
+      readonly interpreterWasm?: Uint8Array;
+      readonly vmmSource?: string;
+    }
   /** A DAP request (or a response to a reverse request) from the client. */
   | { readonly kind: 'dap'; readonly message: DebugProtocol.ProtocolMessage }
   /** The answer to `readFile`: the content, or undefined when there is no such file or it cannot be read. */

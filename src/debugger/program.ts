@@ -28,7 +28,7 @@ export async function loadProgram(
 ): Promise<Program | ProgramProblem> {
   const bytes = await files.read(path);
   if (bytes === undefined) {
-    return { problems: [`The program "${path}" cannot be read: correct "program" in the launch configuration.`] };
+    return { problems: [`The program "${path}" cannot be read; correct its path ("program" in a launch configuration).`] };
   }
   try {
     if (isBinary(bytes)) {

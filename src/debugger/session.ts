@@ -37,6 +37,8 @@ export interface LaunchOptions {
   yieldToHost(): Promise<void>;
   /** While stepping, hardware interrupts run to their end unseen. */
   readonly skipInterrupts?: boolean;
+  /** The generated interpreter as it ships; made anew when absent. */
+  readonly interpreter?: WebAssembly.Module;
 }
 
 /** Why a session could not start: sentences for a person, the most important first. */
@@ -110,7 +112,7 @@ export class Session {
   static async launch(options: LaunchOptions): Promise<Session | LaunchProblem> {
     const program = await loadProgram(options.program, options.files, options.machine.memoryMiB * 1024 * 1024);
     if ('problems' in program) return program;
-    const machine = buildMachine(options.machine, program.image);
+    const machine = buildMachine(options.machine, program.image, { interpreter: options.interpreter });
     return new Session(machine, program, options.machine, options);
   }
 

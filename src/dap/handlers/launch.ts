@@ -20,6 +20,7 @@ async function startWith(context: AdapterContext, args: LaunchArguments): Promis
     files: context.files,
     yieldToHost: () => context.yieldToHost(),
     skipInterrupts: args.skipInterrupts,
+    ...(context.interpreter === undefined ? {} : { interpreter: context.interpreter }),
   });
   if (!(made instanceof Session)) throw new RequestError(problemText(made), true);
   for (const warning of made.warnings) context.output(`${warning}\n`, 'console');
