@@ -97,7 +97,9 @@ function loadMultiboot(bytes: Uint8Array, at: number, memoryBytes: number, name:
   const end = Math.max(loadAddress + length, zeroedEnd);
   checkFits(name, loadAddress, end - loadAddress, memoryBytes);
   if (entry < loadAddress || entry >= end) {
-    throw new ImageError(`${name}: its entry ${hex(entry)} lies outside the loaded ${hex(loadAddress)} to ${hex(end)}.`);
+    throw new ImageError(
+      `${name}: its entry ${hex(entry)} lies outside the loaded ${hex(loadAddress)} to ${hex(end)}.`,
+    );
   }
   return {
     segments: [{ gpa: loadAddress, bytes: bytes.slice(from, from + length), fileOffset: from }],

@@ -65,7 +65,9 @@ export function checkConfig(input: unknown): CheckedConfig {
   const problems: string[] = [];
   for (const name of Object.keys(fields)) {
     if (!CONFIG_FIELDS.includes(name)) {
-      problems.push(`"${name}" is not a field of the machine configuration; its fields are ${CONFIG_FIELDS.join(', ')}.`);
+      problems.push(
+        `"${name}" is not a field of the machine configuration; its fields are ${CONFIG_FIELDS.join(', ')}.`,
+      );
     }
   }
   const cpu = choice(fields, 'cpu', CPU_TECHNIQUES, DEFAULT_CONFIG.cpu, problems);
@@ -101,15 +103,18 @@ const off = (feature: FeatureName, why: string): Refusal['sentence'] => {
 const REFUSALS: readonly Refusal[] = [
   {
     applies: (c) => c.cpu === 'native' && c.mmu !== 'none',
-    sentence: (c) => `"cpu": "native" runs without a VMM, so there is nothing to keep ${c.mmu} tables: set "mmu" to "none".`,
+    sentence: (c) =>
+      `"cpu": "native" runs without a VMM, so there is nothing to keep ${c.mmu} tables: set "mmu" to "none".`,
   },
   {
     applies: (c) => c.cpu !== 'native' && c.mmu === 'none',
-    sentence: (c) => `"cpu": "${c.cpu}" needs a VMM that maps guest memory: set "mmu" to "shadow"${c.cpu === 'hw' ? ' or "nested"' : ''}.`,
+    sentence: (c) =>
+      `"cpu": "${c.cpu}" needs a VMM that maps guest memory: set "mmu" to "shadow"${c.cpu === 'hw' ? ' or "nested"' : ''}.`,
   },
   {
     applies: (c) => c.cpu === 'trap' && c.mmu === 'nested',
-    sentence: () => 'Nested paging is part of VT-x and "cpu": "trap" does not use VT-x: set "mmu" to "shadow", or "cpu" to "hw".',
+    sentence: () =>
+      'Nested paging is part of VT-x and "cpu": "trap" does not use VT-x: set "mmu" to "shadow", or "cpu" to "hw".',
   },
   {
     applies: (c, has) => c.cpu === 'trap' && c.mmu === 'shadow' && !has('wp'),
@@ -128,7 +133,10 @@ const REFUSALS: readonly Refusal[] = [
   },
   {
     applies: (c, has) => c.cpu === 'hw' && has('vmx') && c.mmu === 'nested' && !has('ept'),
-    sentence: off('ept', '"mmu": "nested" needs extended page tables; choose the profile nehalem or a later one, or "mmu": "shadow"'),
+    sentence: off(
+      'ept',
+      '"mmu": "nested" needs extended page tables; choose the profile nehalem or a later one, or "mmu": "shadow"',
+    ),
   },
   {
     applies: (c, has) => c.cpu === 'hw' && has('vmx') && c.mmu === 'nested' && has('ept') && !has('unrestrictedGuest'),
@@ -160,7 +168,14 @@ function choice<T extends string>(from: Fields, field: string, of: readonly T[],
   return otherwise;
 }
 
-function integer(from: Fields, field: string, low: number, high: number, otherwise: number, problems: string[]): number {
+function integer(
+  from: Fields,
+  field: string,
+  low: number,
+  high: number,
+  otherwise: number,
+  problems: string[],
+): number {
   const value = from[field];
   if (value === undefined) return otherwise;
   if (typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high) return value;

@@ -77,8 +77,22 @@ export const IrqOp = { raise: 0, acknowledge: 1, inject: 2, window: 3 } as const
 export const IRQ_OP_NAMES = ['raise', 'acknowledge', 'inject', 'window'] as const;
 export const DeliveryKind = { interrupt: 0, exception: 1, software: 2 } as const;
 export const DeviceOutput = { uart: 0, debugExit: 1, debugConsole: 2 } as const;
-export const StopCause = { debugExit: 0, haltedForever: 1, tripleFault: 2, entryFailure: 3, vmmError: 4, unsupported: 5 } as const;
-export const STOP_CAUSE_NAMES = ['debugExit', 'haltedForever', 'tripleFault', 'entryFailure', 'vmmError', 'unsupported'] as const;
+export const StopCause = {
+  debugExit: 0,
+  haltedForever: 1,
+  tripleFault: 2,
+  entryFailure: 3,
+  vmmError: 4,
+  unsupported: 5,
+} as const;
+export const STOP_CAUSE_NAMES = [
+  'debugExit',
+  'haltedForever',
+  'tripleFault',
+  'entryFailure',
+  'vmmError',
+  'unsupported',
+] as const;
 export const World = { guest: 0, vmm: 1 } as const;
 
 /** Which VMM handler an exit went to (the `handler` word of `exit`). */

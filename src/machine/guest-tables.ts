@@ -32,7 +32,7 @@ export function translateQuietly(tables: GuestTables, gva: number): Translated |
       pageSize: PAGE_SIZE,
     };
   }
-  const pde = tables.read32((tables.cr3 & FRAME) + (gva >>> 22) * 4 >>> 0);
+  const pde = tables.read32(((tables.cr3 & FRAME) + (gva >>> 22) * 4) >>> 0);
   if ((pde & PTE_P) === 0) return undefined;
   if ((pde & PTE_PS) !== 0 && (tables.cr4 & CR4_PSE) !== 0) {
     return found(tables, pde, pde, ((pde & LARGE_FRAME) | (gva & ~LARGE_FRAME)) >>> 0, LARGE_SIZE);

@@ -231,9 +231,9 @@ export class Machine {
         continue;
       }
       if (this.ended !== undefined) return { reason: 'stopped', ...this.ended };
-      if (this.stopAsked) return { reason: 'requested' };
       this.advanceTimers();
       this.applyInputs();
+      if (this.stopAsked) return { reason: 'requested' };
       if (this.clock.instructions >= limit) return { reason: 'count' };
 
       const stop = this.runProcessor(limit);
@@ -422,7 +422,9 @@ export class Machine {
    */
   load(save: MachineSave, keepInputs = false): void {
     if (new StateHasher().value(save.config).digest() !== new StateHasher().value(this.config).digest()) {
-      throw new Error('The save was made by a machine of another configuration; start a machine with the one it names.');
+      throw new Error(
+        'The save was made by a machine of another configuration; start a machine with the one it names.',
+      );
     }
     this.visit = undefined;
     this.place.step = 0;

@@ -77,10 +77,13 @@ export class Platform {
     });
     this.claim([0x20, 0x21, 0xa0, 0xa1], pic);
     this.claim([0x40, 0x41, 0x42, 0x43, SYSTEM_CONTROL_PORT], this.pit);
-    this.claim([0, 1, 2, 3, 4, 5, 6, 7].map((r) => COM1 + r), {
-      read: (port) => this.uart.read(port - COM1),
-      write: (port, value) => this.uart.write(port - COM1, value),
-    });
+    this.claim(
+      [0, 1, 2, 3, 4, 5, 6, 7].map((r) => COM1 + r),
+      {
+        read: (port) => this.uart.read(port - COM1),
+        write: (port, value) => this.uart.write(port - COM1, value),
+      },
+    );
     this.claim([DEBUG_EXIT_PORT], { read: () => exit.read(), write: (_, value) => exit.write(value) });
     this.claim([DEBUG_CONSOLE_PORT], { read: () => console.read(), write: (_, value) => console.write(value) });
   }

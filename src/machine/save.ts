@@ -93,7 +93,9 @@ export function decodeSave(from: Uint8Array): MachineSave {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const format = view.getUint32(MAGIC.length, true);
   if (format !== FORMAT) {
-    throw new SaveError(`This save has format ${format} and this Ringside reads format ${FORMAT}; make the save again.`);
+    throw new SaveError(
+      `This save has format ${format} and this Ringside reads format ${FORMAT}; make the save again.`,
+    );
   }
   const length = view.getUint32(MAGIC.length + 4, true);
   if (file.length - HEADER !== length) {

@@ -9,7 +9,10 @@ describe('the state hash', () => {
   it.each([
     [{ a: 1 }, { a: 2 }],
     [{ a: 1 }, { b: 1 }],
-    [[1, 2], [2, 1]],
+    [
+      [1, 2],
+      [2, 1],
+    ],
     [new Uint8Array([1, 2, 3]), new Uint8Array([1, 2, 4])],
     [new Uint8Array([0]), new Uint8Array([0, 0])],
     ['1', 1],

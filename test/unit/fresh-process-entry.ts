@@ -13,6 +13,4 @@ facts.follow(machine.events);
 machine.register('facts', facts);
 machine.load(save);
 machine.run({ count: Number(count) });
-process.stdout.write(
-  JSON.stringify({ state: machine.stateHash(), events: machine.events.hash, facts: facts.save() }),
-);
+process.stdout.write(JSON.stringify({ state: machine.stateHash(), events: machine.events.hash, facts: facts.save() }));

@@ -28,7 +28,8 @@ export function assembleGuest(main: string, sources: (name: string) => string | 
       continue;
     }
     const { image } = result;
-    if (image === undefined) throw new Error(result.diagnostics.map((d) => `${d.file}:${d.line}: ${d.message}`).join('\n'));
+    if (image === undefined)
+      throw new Error(result.diagnostics.map((d) => `${d.file}:${d.line}: ${d.message}`).join('\n'));
     const labels = new Map(image.symbols.map((symbol) => [symbol.name, symbol.value]));
     return {
       image,

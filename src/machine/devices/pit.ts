@@ -268,6 +268,7 @@ function fromBcd(value: number): number {
 
 function toBcd(value: number): number {
   let result = 0;
-  for (let shift = 0, rest = value; shift < 16; shift += 4, rest = Math.floor(rest / 10)) result |= rest % 10 << shift;
+  for (let shift = 0, rest = value; shift < 16; shift += 4, rest = Math.floor(rest / 10))
+    result |= (rest % 10) << shift;
   return result;
 }
