@@ -204,7 +204,7 @@ export class HwTechnique implements CpuTechnique {
       processor: this.processor,
       mmu: this.mmu,
       host: this.parts.host,
-      pending: undefined,
+      pending: exit.vectoring,
       awaitWindow: (on) => this.awaitWindow(on),
       stop: (cause, value) => this.stop(cause, value),
     };
