@@ -308,9 +308,16 @@ tick:
   nop
   mov al, 0x0f
   out 0x21, al
-  mov ecx, 250
+  mov ecx, 850
 .wait:
   loop .wait
+  mov al, 0xfe
+  out 0x21, al
+  mov al, 0x0f
+  out 0x21, al
+  mov ecx, 850
+.again:
+  loop .again
   cli
   mov al, 0xfe
   out 0x21, al
