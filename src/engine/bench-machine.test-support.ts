@@ -59,8 +59,7 @@ export class BenchMachine implements EngineHost {
     if (slot < 0 || !usable(this.tlb.flags(slot))) {
       const page = this.pages.get(linear >>> 12);
       if (page === undefined || (user && !page.user) || (access === 'write' && !page.writable)) {
-        const code =
-          (page === undefined ? 0 : PF_PRESENT) | (access === 'write' ? PF_WRITE : 0) | (user ? PF_USER : 0);
+        const code = (page === undefined ? 0 : PF_PRESENT) | (access === 'write' ? PF_WRITE : 0) | (user ? PF_USER : 0);
         this.log.push(`fault ${linear.toString(16)} ${code}`);
         throw new GuestFault(PF, code, linear);
       }

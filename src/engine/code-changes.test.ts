@@ -33,6 +33,22 @@ describe('code that changes', () => {
     expect(m.memory.read32(0x1100)).toBe(1000);
   });
 
+  it('notices a store into code by an instruction that stored beside it before', () => {
+    const m = new BenchMachine();
+    m.place(0x1000, [0x88, 0x07, 0x40, HLT]); // mov [edi], al / inc eax / hlt
+    const store = (address: number, value: number): void => {
+      m.state.eip = 0x1000;
+      m.state.setGpr(7, address);
+      m.state.setGpr(0, value);
+      m.engine.run(10);
+    };
+    store(0x1100, 1);
+    store(0x1101, 2);
+    store(0x1002, 0x42); // inc edx
+    expect([m.state.gpr(0), m.state.gpr(2)]).toEqual([0x42, 1]);
+    expect([...m.memory.readBytes(0x1100, 2)]).toEqual([1, 2]);
+  });
+
   it('executes an instruction that crosses into another host page, and notices when its tail changes', () => {
     const m = new BenchMachine();
     m.map(0x1000, 0x1000, 1);
@@ -72,8 +88,8 @@ describe('code that changes', () => {
 
   it('survives a full op arena', () => {
     const m = new BenchMachine(1 << 20);
-    // 160 pages of INC EAX: more ops than the arena holds.
-    const slide = new Uint8Array(160 * 4096).fill(0x40);
+    // 32 pages of INC EAX: more ops than the arena holds.
+    const slide = new Uint8Array(32 * 4096).fill(0x40);
     slide[slide.length - 1] = HLT;
     m.place(0x10000, slide);
     expect(m.engine.run(1_000_000)).toMatchObject({ reason: 'system', retired: slide.length - 1 });

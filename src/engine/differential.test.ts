@@ -1,7 +1,8 @@
 /** The generated interpreter against the direct evaluator, over random programs with faults in the middle. */
 import { describe, expect, it } from 'vitest';
-import { decode } from '../x86/iced';
-import { isSystemInstruction } from '../x86/instruction-table';
+import { type DecodedInstruction, decode, Register } from '../x86/iced';
+import { instructionForm, isSystemInstruction } from '../x86/instruction-table';
+import { RCX, RDI, RSI } from '../x86/registers';
 import { BenchMachine } from './bench-machine.test-support';
 import type { EngineOptions } from './engine';
 import { STATE_SIZE } from './state';
@@ -25,7 +26,26 @@ const DATA_SIZE = (DATA_PAGES + 1) * 0x1000;
 const TWO_BYTE = [
   ...Array.from({ length: 16 }, (_, i) => 0x40 + i),
   ...Array.from({ length: 32 }, (_, i) => 0x80 + i),
-  0xa3, 0xa4, 0xa5, 0xab, 0xac, 0xad, 0xaf, 0xb0, 0xb1, 0xb3, 0xb6, 0xb7, 0xba, 0xbb, 0xbc, 0xbd, 0xbe, 0xbf, 0xc0, 0xc1,
+  0xa3,
+  0xa4,
+  0xa5,
+  0xab,
+  0xac,
+  0xad,
+  0xaf,
+  0xb0,
+  0xb1,
+  0xb3,
+  0xb6,
+  0xb7,
+  0xba,
+  0xbb,
+  0xbc,
+  0xbd,
+  0xbe,
+  0xbf,
+  0xc0,
+  0xc1,
   ...Array.from({ length: 8 }, (_, i) => 0xc8 + i),
   0x1f,
 ];
@@ -38,8 +58,8 @@ function instructionBytes(next: () => number): number[] {
   if (pick < 18) {
     const register = next() % 8;
     const near = next() % 3 !== 0;
-    const value = near ? DATA + (next() % DATA_SIZE) : [0, 1, 0x80, 0x7fffffff, 0x80000000, next()][next() % 6] ?? 0;
-    return [0xb8 + register, value & 255, (value >>> 8) & 255, (value >>> 16) & 255, value >>> 24];
+    const value = near ? DATA + (next() % DATA_SIZE) : ([0, 1, 0x80, 0x7fffffff, 0x80000000, next()][next() % 6] ?? 0);
+    return load(register, value);
   }
   if (next() % 12 === 0) bytes.push(0x66);
   if (next() % 40 === 0) bytes.push(0x67);
@@ -55,6 +75,29 @@ function instructionBytes(next: () => number): number[] {
   return bytes;
 }
 
+/** MOV r32, imm32. */
+function load(register: number, value: number): number[] {
+  return [0xb8 + register, value & 255, (value >>> 8) & 255, (value >>> 16) & 255, value >>> 24];
+}
+
+/** Mostly gives the registers that an instruction addresses with values that lead to the data. */
+function setUp(instruction: DecodedInstruction, next: () => number): number[] {
+  if (next() % 8 === 0) return [];
+  const bytes: number[] = [];
+  const { memory } = instruction;
+  if (memory !== undefined && memory.base >= Register.EAX && memory.base <= Register.EDI) {
+    bytes.push(...load(memory.base - Register.EAX, DATA + (next() % DATA_SIZE)));
+  }
+  if (memory !== undefined && memory.index >= Register.EAX && memory.index <= Register.EDI) {
+    bytes.push(...load(memory.index - Register.EAX, next() % 64));
+  }
+  if (instructionForm(instruction.code)?.isString === true) {
+    for (const register of [RSI, RDI]) bytes.push(...load(register, DATA + (next() % DATA_SIZE)));
+    bytes.push(...load(RCX, next() % 9));
+  }
+  return bytes;
+}
+
 function program(seed: number): number[] {
   const next = random(seed);
   const code: number[] = [];
@@ -62,7 +105,7 @@ function program(seed: number): number[] {
     const bytes = instructionBytes(next);
     const instruction = decode(Uint8Array.from(bytes), 32, 0n);
     if (instruction.isInvalid || isSystemInstruction(instruction.code)) continue;
-    code.push(...bytes.slice(0, instruction.length));
+    code.push(...setUp(instruction, next), ...bytes.slice(0, instruction.length));
   }
   return code;
 }
@@ -92,17 +135,21 @@ function machine(seed: number, options: EngineOptions): BenchMachine {
 function trace(m: BenchMachine, total: number, slice: () => number, between: () => void = () => {}): string[] {
   const seen: string[] = [];
   let left = total;
-  for (let stops = 0; left > 0 && stops < 40; ) {
+  for (let stops = 0; left > 0 && stops < 100; ) {
     const result = m.engine.run(Math.min(slice(), left));
     left -= result.retired;
     between();
     if (result.reason === 'budget') continue;
     const fault = result.fault as { vector?: number; errorCode?: number; linear?: number; stack?: string } | undefined;
     if (fault !== undefined && fault.vector === undefined) throw result.fault;
-    seen.push(`${total - left} ${result.reason} ${m.state.eip.toString(16)} ${fault?.vector} ${fault?.errorCode} ${fault?.linear}`);
+    seen.push(
+      `${total - left} ${result.reason} ${m.state.eip.toString(16)} ${fault?.vector} ${fault?.errorCode} ${fault?.linear}`,
+    );
     stops++;
     // Go on somewhere in the program, the same place in every run.
     m.state.eip = CODE + 0x1000 - 350 + ((stops * 37) % 600);
+    const registers = random(stops);
+    for (let register = 0; register < 8; register++) m.state.setGpr(register, DATA + (registers() % DATA_SIZE));
   }
   seen.push(`${total - left}`);
   return seen;
@@ -118,23 +165,41 @@ function outcome(m: BenchMachine, seen: string[]): unknown {
   };
 }
 
-const SEEDS = Array.from({ length: Number(process.env.RINGSIDE_SEEDS ?? 60) }, (_, i) => i + 1);
+const SEEDS = Array.from({ length: Number(process.env.RINGSIDE_SEEDS ?? 12) }, (_, i) => i + 1);
 
 describe('interpreter and evaluator agree on random programs', () => {
   it.each(SEEDS)('seed %i', (seed) => {
-    const total = 400;
+    const total = 1500;
     const reference = machine(seed, { evaluatorOnly: true });
-    const expected = outcome(reference, trace(reference, total, () => total));
+    const expected = outcome(
+      reference,
+      trace(reference, total, () => total),
+    );
 
     const whole = machine(seed, {});
-    expect(outcome(whole, trace(whole, total, () => total))).toEqual(expected);
+    expect(
+      outcome(
+        whole,
+        trace(whole, total, () => total),
+      ),
+    ).toEqual(expected);
 
     const stepped = machine(seed, {});
-    expect(outcome(stepped, trace(stepped, total, () => 1))).toEqual(expected);
+    expect(
+      outcome(
+        stepped,
+        trace(stepped, total, () => 1),
+      ),
+    ).toEqual(expected);
 
     const next = random(seed * 7);
     const sliced = machine(seed, {});
     const forget = (): void => sliced.engine.dropFastEntries(() => next() % 2 === 0);
-    expect(outcome(sliced, trace(sliced, total, () => 1 + (next() % 30), forget))).toEqual(expected);
+    expect(
+      outcome(
+        sliced,
+        trace(sliced, total, () => 1 + (next() % 30), forget),
+      ),
+    ).toEqual(expected);
   });
 });

@@ -5,7 +5,9 @@ import { HostMemory } from './memory';
 describe('host memory', () => {
   it('reads ones and drops writes outside RAM', () => {
     const memory = new HostMemory(0x2000);
-    expect([memory.read8(0x2000), memory.read16(0x2000), memory.read32(0xfffffffc)]).toEqual([0xff, 0xffff, 0xffffffff]);
+    expect([memory.read8(0x2000), memory.read16(0x2000), memory.read32(0xfffffffc)]).toEqual([
+      0xff, 0xffff, 0xffffffff,
+    ]);
     memory.write32(0x1ffe, 0x44332211);
     expect([memory.read32(0x1ffe), memory.read64(0x1ffe)]).toEqual([0xffff2211, 0xffffffffffff2211n]);
     memory.writeBytes(0x1fff, Uint8Array.of(7, 8, 9));
@@ -30,7 +32,9 @@ describe('host memory', () => {
   });
 
   it('refuses a save of another size with a sentence', () => {
-    expect(() => new HostMemory(0x2000).load(new HostMemory(0x1000).save())).toThrow(/4096 bytes and this machine 8192/);
+    expect(() => new HostMemory(0x2000).load(new HostMemory(0x1000).save())).toThrow(
+      /4096 bytes and this machine 8192/,
+    );
   });
 
   it('reports the pages that guest stores have made dirty since the epoch began', () => {

@@ -68,7 +68,9 @@ function preparedMemory(instruction: DecodedInstruction): PreparedMemory | undef
   const memory = instruction.memory;
   if (memory === undefined) return undefined;
   const isWord =
-    isWordRegister(memory.base) || isWordRegister(memory.index) || (memory.displacementSize === 2 && noRegisters(memory));
+    isWordRegister(memory.base) ||
+    isWordRegister(memory.index) ||
+    (memory.displacementSize === 2 && noRegisters(memory));
   return {
     base: registerOffset(memory.base),
     index: registerOffset(memory.index),

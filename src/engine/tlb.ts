@@ -65,9 +65,7 @@ export class Tlb {
   /** The slot that translates a linear address, or -1. Changes nothing. */
   lookup(linear: number, tag: number): number {
     const page = linear >>> 12;
-    return (
-      this.small.get(tag * TAG_STEP + page) ?? this.large.get(tag * TAG_STEP + page - (page % LARGE_PAGES)) ?? -1
-    );
+    return this.small.get(tag * TAG_STEP + page) ?? this.large.get(tag * TAG_STEP + page - (page % LARGE_PAGES)) ?? -1;
   }
 
   /** TLB_* bits of a slot. */

@@ -192,9 +192,7 @@ function explicitSemantics(mnemonic: string, tokens: readonly string[]): readonl
   const bit = BIT_TESTS[mnemonic];
   if (bit !== undefined) return tokens[1] === 'imm8' ? [mnemonic, bit[0]] : [`${mnemonic}ByRegister`, bit[1]];
   if (mnemonic === 'Movsx') {
-    return tokens[1] === 'rm8'
-      ? ['MovsxByte', move.signExtendFrom(1)]
-      : ['MovsxWord', move.signExtendFrom(2)];
+    return tokens[1] === 'rm8' ? ['MovsxByte', move.signExtendFrom(1)] : ['MovsxWord', move.signExtendFrom(2)];
   }
   if (mnemonic === 'Imul') {
     if (tokens.length === 1) return ['ImulWide', multiply.imulWide];
@@ -219,7 +217,8 @@ function branchForm(name: string): InstructionForm | undefined {
   const condition = conditional(mnemonic);
   const semantics = condition?.stem === 'J' ? control.jcc(condition.condition) : BRANCHES[mnemonic];
   if (semantics === undefined) return undefined;
-  const countSize = mnemonic === 'Jcxz' || match[3] === 'CX' ? 2 : mnemonic === 'Jecxz' || match[3] === 'ECX' ? 4 : undefined;
+  const countSize =
+    mnemonic === 'Jcxz' || match[3] === 'CX' ? 2 : mnemonic === 'Jecxz' || match[3] === 'ECX' ? 4 : undefined;
   const size = match[2] === '8_16' || match[2] === '16' ? 2 : 4;
   return { name: mnemonic, semantics, size, operands: [], isString: false, countSize };
 }
@@ -248,7 +247,13 @@ function formOf(name: string): InstructionForm | undefined {
   }
   if (mnemonic === 'Retnd' || mnemonic === 'Retnw') {
     const size = mnemonic === 'Retnd' ? 4 : 2;
-    return { ...plain, name: 'RetImmediate', semantics: control.retImmediate, size, operands: [{ shape: 'immediate', size: 4 }] };
+    return {
+      ...plain,
+      name: 'RetImmediate',
+      semantics: control.retImmediate,
+      size,
+      operands: [{ shape: 'immediate', size: 4 }],
+    };
   }
   const operands: OperandForm[] = [];
   for (const token of tokens) {

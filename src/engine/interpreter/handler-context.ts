@@ -8,7 +8,15 @@
 import { FLAG_DF } from '../../x86/flags';
 import { RBP, RSP } from '../../x86/registers';
 import type { MemoryRole, OperandSize, RepeatKind, SemanticContext } from '../../x86/semantics/context';
-import { FAST_CODE_TAG, FAST_ENTRY_SIZE, GENERATION, JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY_SIZE, STATE_BASE } from '../layout';
+import {
+  FAST_CODE_TAG,
+  FAST_ENTRY_SIZE,
+  GENERATION,
+  JUMP_CACHE,
+  JUMP_CACHE_ENTRIES,
+  JUMP_CACHE_ENTRY_SIZE,
+  STATE_BASE,
+} from '../layout';
 import { OFF } from '../state';
 import { type FunctionBody, I32, I64, type Label, W } from '../wasm/emitter';
 import type { Handler, Place } from './handlers';
@@ -709,4 +717,3 @@ export function pushJumpCacheEntry(b: FunctionBody, eip: number, entry: number):
   b.access(W.i32Load, GENERATION);
   b.op(W.i32Eq, W.i32And);
 }
-

@@ -106,7 +106,13 @@ function makeHandlers(): ReadonlyMap<string, Handler> {
       const hot = isHot(form);
       // The shorter address form is worth a handler of its own only where it is frequent.
       if (isEvaluated(form, places) || (places.includes('b') && !hot)) continue;
-      if (isEvaluated(form, places.map((place) => (place === 'b' ? 'm' : place)))) continue;
+      if (
+        isEvaluated(
+          form,
+          places.map((place) => (place === 'b' ? 'm' : place)),
+        )
+      )
+        continue;
       for (const repeat of repeatsOf(form)) {
         const key = handlerKey(form, places, repeat);
         if (!found.has(key)) found.set(key, { form, places, repeat, hot });

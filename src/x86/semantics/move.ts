@@ -74,4 +74,3 @@ export function sahf<V>(c: SemanticContext<V>): void {
 
 /** NOP and the hint encodings; a memory operand is not touched. */
 export function nop(): void {}
-
