@@ -14,6 +14,7 @@ import {
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { generatedInterpreter } from './generate-interpreter.mjs';
+import { bundledPackagesFile, packagesOf } from './notices.mjs';
 import { dist, root } from './paths.mjs';
 import { vmmSource } from './vmm-source.mjs';
 
@@ -55,15 +56,18 @@ function fingerprint() {
   return hash.digest('hex');
 }
 
+/** Bundles everything into a folder and returns the paths of all files that went in. */
 async function bundle(folder) {
+  const inputs = new Set();
   const esbuild = await import('esbuild');
   const { icedPlugin } = await import('./iced-plugin.mjs');
   await Promise.all(
     bundles.map(async ({ from, to, host, external = [] }) => {
       if (!existsSync(join(root, from))) return console.log(`  ${from} does not exist yet: dist/${to} is not built`);
       const { external: hostExternal = [], ...settings } = hosts[host];
-      await esbuild.build({
+      const { metafile } = await esbuild.build({
         ...settings,
+        metafile: true,
         external: [...hostExternal, ...external],
         entryPoints: [join(root, from)],
         outfile: join(folder, to),
@@ -78,8 +82,10 @@ async function bundle(folder) {
         absWorkingDir: root,
         plugins: host === 'node' ? [icedPlugin()] : [icedPlugin(), urlShim],
       });
+      for (const input of Object.keys(metafile.inputs)) inputs.add(input);
     }),
   );
+  return inputs;
 }
 
 /** Builds dist/ unless it is up to date. */
@@ -98,7 +104,8 @@ export async function build({ force = false } = {}) {
   try {
     mkdirSync(join(staging, 'browser'), { recursive: true });
     mkdirSync(join(dist, 'browser'), { recursive: true });
-    await bundle(staging);
+    const inputs = await bundle(staging);
+    writeFileSync(join(staging, bundledPackagesFile), JSON.stringify(packagesOf(inputs)));
     const { icedWasmName, icedWasmPath } = await import('./iced-plugin.mjs');
     copyFileSync(icedWasmPath, join(staging, icedWasmName));
     writeFileSync(join(staging, 'interpreter.wasm'), await generatedInterpreter(root, scratch));

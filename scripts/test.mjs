@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { build } from './build.mjs';
 import { checkRamViews } from './checks/ram-views.mjs';
 import { checkRooms } from './checks/rooms.mjs';
+import { checkNotices } from './notices.mjs';
 import { run } from './children.mjs';
 import { ensurePackages } from './packages.mjs';
 import { bin, out, root } from './paths.mjs';
@@ -60,9 +61,10 @@ async function grammar() {
   const bare = cases.filter((name) => !existsSync(join(folder, `${name}.snap`)));
   if (cases.length === 0) return check({ ok: false, output: 'test/grammar/ holds no .asm file' });
   if (bare.length > 0) return check({ ok: false, output: `no snapshot beside ${bare.join(', ')}` });
-  const { code, output } = await run(bin('vscode-tmgrammar-snap'), ['--expandDiff', 'test/grammar/*.asm'], {
-    cwd: root,
-  });
+  // The manifest leaves .asm to other extensions, so the scope is named here.
+  const grammarFile = 'syntaxes/ringside-asm.tmLanguage.json';
+  const options = ['--expandDiff', '-s', 'source.ringside-asm', '-g', grammarFile];
+  const { code, output } = await run(bin('vscode-tmgrammar-snap'), [...options, 'test/grammar/*.asm'], { cwd: root });
   return {
     passed: code === 0 ? cases.length : 0,
     failed: code === 0 ? 0 : 1,
@@ -84,6 +86,7 @@ const suites = [
   { name: 'types', parallel: true, run: command('tsc', '--noEmit', '-p', 'tsconfig.json') },
   { name: 'rooms', parallel: true, run: async () => check(await checkRooms()) },
   { name: 'ram-views', parallel: true, run: async () => check(checkRamViews()) },
+  { name: 'notices', parallel: true, run: async () => check(checkNotices()) },
   { name: 'dead-code', parallel: true, run: command('knip', '--no-progress') },
   { name: 'grammar', parallel: true, run: grammar },
   { name: 'unit', run: vitest('vitest.config.mts', () => testFiles('src') + testFiles('test/unit'), 10) },
