@@ -34,8 +34,6 @@ export interface LoadOptions {
 export class ImageError extends Error {}
 
 const HEADER_MAGIC = 0x1badb002;
-/** The value in EAX by which a kernel knows that a multiboot loader started it. */
-export const BOOTLOADER_MAGIC = 0x2badb002;
 const FLAG_ADDRESSES = 1 << 16;
 /** Bits 0 to 15 are demands that a loader must know; 0 and 1 (page-aligned modules, memory map) are harmless here. */
 const UNKNOWN_DEMANDS = 0xfffc;

@@ -26,12 +26,10 @@ export class Checkpoints<S> {
     return this.kept;
   }
 
-  /** The instruction count beyond `count` at which the next checkpoint is due; `count` itself while there is none. */
+  /** The instruction count from which on the next checkpoint is due; `count` itself while there is none. */
   nextDue(count: number): number {
     const last = this.kept[this.kept.length - 1];
-    if (last === undefined) return count;
-    const intervals = last.count >= count ? 1 : Math.ceil((count - last.count + 1) / this.interval);
-    return last.count + intervals * this.interval;
+    return last === undefined ? count : last.count + this.interval;
   }
 
   /** Adds the newest; does nothing when one at this count or beyond it is there. */

@@ -20,11 +20,8 @@ export type InputData =
   | { readonly kind: 'interrupt'; readonly line: number }
   /** Guest memory is edited, by GPA. */
   | { readonly kind: 'memory'; readonly gpa: number; readonly bytes: Uint8Array }
-  /** A guest register is edited: the name as `REGISTER_EDITS` in register-edits.ts has it, and an unsigned 32-bit value. */
+  /** A guest register is edited: by a name of `REGISTER_EDITS` (register-edits.ts), to an unsigned 32-bit value. */
   | { readonly kind: 'register'; readonly register: string; readonly value: number };
-
-export type InputKind = InputData['kind'];
-export const INPUT_KINDS: readonly InputKind[] = ['serial', 'interrupt', 'memory', 'register'];
 
 export interface InputEntry {
   readonly at: InputPlace;

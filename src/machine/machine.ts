@@ -6,6 +6,7 @@
  * and ends in the same state as one that is not.
  */
 import { HostMemory, type MemorySave } from '../engine/memory';
+import type { CpuState } from '../engine/state';
 import { FLAG_IF } from '../x86/flags';
 import { cpuProfile } from '../x86/profiles';
 import { Clock, CycleLedger } from './clock';
@@ -17,13 +18,13 @@ import { EventStream, EW } from './events';
 import type { GuestView } from './guest-view';
 import { HostTimer } from './host-timer';
 import type { GuestPlace, HandlerStep, HypervisorPort } from './hypervisor-port';
+import { applyInput, inputProblem } from './input-effects';
 import { comparePlaces, type InputData, InputLog, type InputPlace } from './input-log';
 import { NativeView } from './native-view';
 import { Platform } from './platform';
 import { Processor, type ProcessorStop } from './processor/processor';
-import { REGISTER_EDITS } from './register-edits';
 import type { MachineSave, StoppedState } from './save';
-import { StateHasher } from './state-hash';
+import { hashValue, StateHasher } from './state-hash';
 
 export interface MachineParts {
   readonly config: MachineConfig;
@@ -337,11 +338,8 @@ export class Machine {
     if (this.inHandler) {
       throw new Error('The VMM stands inside a handler; finish the handler before changing the guest.');
     }
-    if (data.kind === 'register' && !REGISTER_EDITS.has(data.register)) {
-      throw new Error(
-        `The register ${data.register} cannot be edited; those that can are ${[...REGISTER_EDITS.keys()].join(', ')}.`,
-      );
-    }
+    const problem = inputProblem(data);
+    if (problem !== undefined) throw new Error(problem);
     this.inputs.add({ at: this.here(), data });
     this.applyInputs();
   }
@@ -350,39 +348,16 @@ export class Machine {
     for (let next = this.inputs.next; next !== undefined; next = this.inputs.next) {
       if (comparePlaces(next.at, this.here()) > 0) return;
       this.inputs.advance();
-      this.apply(next.data);
+      applyInput(next.data, this.guest(), this.events, (edit) => this.editState(edit));
+      // A device's request may be the VMM's to see.
+      this.hypervisor?.poke?.();
     }
   }
 
-  private apply(data: InputData): void {
-    const view = this.guest();
-    switch (data.kind) {
-      case 'serial':
-        this.events.emit('input', 0, data.byte);
-        view.platform.receiveSerial(data.byte);
-        break;
-      case 'interrupt':
-        this.events.emit('input', 1, data.line);
-        view.platform.pulseLine(data.line);
-        break;
-      case 'memory':
-        this.events.emit('input', 2, data.gpa, data.bytes.length);
-        view.writeGpa(data.gpa, data.bytes);
-        break;
-      case 'register':
-        this.events.emit('input', 3, [...REGISTER_EDITS.keys()].indexOf(data.register), data.value);
-        this.editRegister(data.register, data.value);
-    }
-    // A device's request or a halted guest's wake-up is the VMM's to see.
-    if (this.hypervisor?.poke !== undefined) this.hypervisor.poke();
-  }
-
-  private editRegister(register: string, value: number): void {
-    const edit = REGISTER_EDITS.get(register);
-    if (edit === undefined) return;
-    if (this.hypervisor?.editState !== undefined) this.hypervisor.editState((state) => edit(state, value));
+  private editState(edit: (state: CpuState) => void): void {
+    if (this.hypervisor?.editState !== undefined) this.hypervisor.editState(edit);
     else {
-      edit(this.processor.state, value);
+      edit(this.processor.state);
       this.processor.modeChanged();
     }
   }
@@ -421,7 +396,7 @@ export class Machine {
    * @throws Error with a sentence for the user when the save does not fit this machine
    */
   load(save: MachineSave, keepInputs = false): void {
-    if (new StateHasher().value(save.config).digest() !== new StateHasher().value(this.config).digest()) {
+    if (hashValue(save.config) !== hashValue(this.config)) {
       throw new Error(
         'The save was made by a machine of another configuration; start a machine with the one it names.',
       );
