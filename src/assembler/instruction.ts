@@ -37,6 +37,8 @@ export interface InstructionText {
 export interface AssembledInstruction {
   readonly bytes: Uint8Array;
   readonly warnings: readonly { readonly message: string; readonly range: SourceRange }[];
+  /** The bytes are right in number only. */
+  readonly error?: { readonly message: string; readonly range: SourceRange };
   /** The bytes depend on the address (relative branches, IP-relative operands). */
   readonly dependsOnAddress: boolean;
 }
@@ -266,12 +268,14 @@ function shortest(
   let best: { readonly bytes: Uint8Array; readonly candidate: Candidate } | undefined;
   let reason = '';
   for (const candidate of candidates) {
+    const reach = isShortBranch(candidate.form) ? shortReach(candidate, addresses, prefixes, text, site) : true;
+    if (reach === false) continue;
+    if (reach !== true) return reach;
     const bytes = encodeCandidate(candidate, addresses, prefixes, text, site);
     if ('reason' in bytes) {
       reason = bytes.reason;
       continue;
     }
-    if (isShortBranch(candidate.form) && !shortReaches(candidate, bytes.length, site, text)) continue;
     const better =
       !best ||
       bytes.length < best.bytes.length ||
@@ -343,8 +347,17 @@ function withLoosePrefixes(
   return extra.length === 0 ? bytes : Uint8Array.from([...extra, ...bytes]);
 }
 
-/** True when a short branch reaches its target, or when the target is not known yet (a later pass corrects that). */
-function shortReaches(candidate: Candidate, length: number, site: InstructionSite, text: InstructionText): boolean {
+/**
+ * True when a short branch reaches its target, or when the target is not known yet (a later pass corrects that).
+ * A branch that has no longer form keeps its length when it misses, so that the labels behind it stay where they are.
+ */
+function shortReach(
+  candidate: Candidate,
+  addresses: ReadonlyMap<Operand, Address>,
+  prefixes: Prefixes,
+  text: InstructionText,
+  site: InstructionSite,
+): boolean | AssembledInstruction {
   const operand = candidate.operands[0];
   if (operand?.kind !== 'immediate') return true;
   const only = operand.distance === 'short' || !hasNearForm(text.mnemonic);
@@ -352,17 +365,19 @@ function shortReaches(candidate: Candidate, length: number, site: InstructionSit
   if (value.unknown) return true;
   const sameSection = sectionOf(value) === site.section;
   if (!sameSection && !only) return false;
-  const distance = value.n - (site.address + BigInt(length));
+  // The length does not depend on the target, so a branch to itself tells it.
+  const fits = [{ operand: { kind: 'branch', target: site.address } as const, warnings: [] }];
+  const sample = encodeCandidate({ ...candidate, fits }, addresses, prefixes, text, site);
+  if ('reason' in sample) return false;
+  const distance = value.n - (site.address + BigInt(sample.length));
   const wrapped = site.bitness === 16 ? BigInt.asIntN(16, distance) : distance;
   if (wrapped >= -128n && wrapped <= 127n) return true;
   if (!only) return false;
   const over = wrapped > 0n ? wrapped - 127n : -128n - wrapped;
-  throw new SourceError(
-    hasNearForm(text.mnemonic)
-      ? `The short jump misses its target by ${over} bytes; remove "short".`
-      : `"${text.mnemonic}" reaches only -128 to +127 bytes and misses its target by ${over}; jump to a nearby "jmp" instead.`,
-    operand.range,
-  );
+  const message = hasNearForm(text.mnemonic)
+    ? `The short jump misses its target by ${over} bytes; remove "short".`
+    : `"${text.mnemonic}" reaches only -128 to +127 bytes and misses its target by ${over}; jump to a nearby "jmp" instead.`;
+  return { bytes: sample, warnings: [], error: { message, range: operand.range }, dependsOnAddress: true };
 }
 
 function hasNearForm(mnemonic: string): boolean {

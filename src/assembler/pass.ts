@@ -372,11 +372,7 @@ export class Pass implements DirectiveSite {
     for (let done = 0; done < count; ) {
       this.#here = this.position();
       const operands = parsed.operands.map((tokens): Operand => {
-        if (tokens.length === 0)
-          throw new SourceError(
-            'An operand is missing between two commas or at the end of the line.',
-            rangeOfAll(parsed.rest, range),
-          );
+        if (tokens.length === 0) throw missingOperand(parsed, range);
         return parseOperand(tokens, this.scope);
       });
       const site = {
@@ -387,6 +383,7 @@ export class Pass implements DirectiveSite {
       };
       const assembled = assembleInstruction({ mnemonic: operation.text, prefixes, operands, range }, site);
       for (const warning of assembled.warnings) this.warn(warning.message, warning.range);
+      if (assembled.error) this.#report('error', assembled.error.message, assembled.error.range, this.#line);
       const copies = usesHere || assembled.dependsOnAddress ? 1 : count - done;
       this.#firstBits ??= this.bits;
       this.emit(assembled.bytes, copies, 'code', parsed.prefixes[0] ?? operation);
@@ -438,6 +435,14 @@ export class Pass implements DirectiveSite {
       return { severity, message, ...range };
     return { severity, message, ...site, inMacro: { ...range, macro: macro.name } };
   }
+}
+
+function missingOperand({ rest }: ParsedLine, fallback: SourceRange): SourceError {
+  const comma = rest.findLast((token) => token.text === ',');
+  return new SourceError(
+    'An operand is missing between two commas or at the end of the line.',
+    comma ? rangeOf(comma) : fallback,
+  );
 }
 
 function lowerTexts(tokens: readonly Token[]): string[] {
