@@ -327,7 +327,7 @@ export class Processor implements CpuContext {
   }
 
   readMsr(index: number): bigint | undefined {
-    return readStateMsr(this.state, this.profile, this.timeStampCounter(), index);
+    return this.vmx?.capability(index) ?? readStateMsr(this.state, this.profile, this.timeStampCounter(), index);
   }
 
   writeMsr(index: number, value: bigint): boolean {

@@ -106,8 +106,3 @@ export const CONTROL_FIELDS = {
 } as const;
 
 export type ControlFieldName = keyof typeof CONTROL_FIELDS;
-
-/** Names of the set bits of a control field, lowest first; reserved bits have none. */
-export function controlNames(name: ControlFieldName, value: number): string[] {
-  return CONTROL_FIELDS[name].bits.filter(({ bit: b }) => ((value >>> b) & 1) !== 0).map((b) => b.name);
-}

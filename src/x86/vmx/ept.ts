@@ -8,7 +8,6 @@ export const EPT_RWX = EPT_READ | EPT_WRITE | EPT_EXECUTE;
 export const EPT_MEMORY_TYPE_SHIFT = 3;
 export const EPT_TYPE_UNCACHEABLE = 0;
 export const EPT_TYPE_WRITE_BACK = 6;
-export const EPT_IGNORE_PAT = 1 << 6;
 /** Bit 7 of a level-2 (or 3) entry: it maps a large page. */
 export const EPT_LARGE = 1 << 7;
 export const EPT_ENTRY_BYTES = 8;

@@ -144,9 +144,8 @@ export interface FieldInfo {
 const WIDTHS: readonly FieldWidth[] = ['16', '64', '32', 'natural'];
 const AREAS: readonly FieldArea[] = ['control', 'exit', 'guest', 'host'];
 
-/** The revision identifier and the abort indicator come first; what follows is the processor's own affair. */
+/** The revision identifier and the abort indicator (offset 4) come first; what follows is the processor's own affair. */
 export const VMCS_REVISION_OFFSET = 0;
-export const VMCS_ABORT_OFFSET = 4;
 /** 0 clear, 1 launched (this processor's own bookkeeping, outside software's reach). */
 export const VMCS_LAUNCH_STATE_OFFSET = 8;
 const DATA_OFFSET = 0x10;
@@ -174,9 +173,4 @@ const BY_ENCODING: ReadonlyMap<FieldEncoding, FieldInfo> = new Map(FIELDS.map((f
 /** The field of an encoding (bit 0, the high-half access type, must be clear), or undefined when there is none. */
 export function fieldInfo(encoding: FieldEncoding): FieldInfo | undefined {
   return BY_ENCODING.get(encoding);
-}
-
-/** The name of a field, or its encoding in hexadecimal when the processor has no such field. */
-export function fieldName(encoding: FieldEncoding): string {
-  return BY_ENCODING.get(encoding)?.name ?? `field 0x${encoding.toString(16)}`;
 }

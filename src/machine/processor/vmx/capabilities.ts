@@ -76,9 +76,6 @@ export function adjustControls(name: ControlFieldName, wanted: number): number {
 
 const pair = (low: number, high: number): bigint => BigInt(low >>> 0) | (BigInt(high >>> 0) << 32n);
 
-/** IA32_FEATURE_CONTROL, locked with VMX outside SMX enabled. */
-export const MSR_FEATURE_CONTROL = 0x3a;
-
 /** The capability MSRs' values by MSR address. */
 export function capabilityMsrs(features: VmxFeatures): ReadonlyMap<number, bigint> {
   const controls = (name: ControlFieldName): bigint => {

@@ -11,7 +11,7 @@ import { EXIT_REASON_ENTRY_FAILURE, ExitReason } from '../../../x86/vmx/exit-rea
 import { type FieldEncoding, fieldInfo } from '../../../x86/vmx/fields';
 import { VmxError, type VmxErrorNumber } from '../../../x86/vmx/instruction-errors';
 import { INTERRUPTION_VALID, packInterruption, unpackInterruption } from '../../../x86/vmx/interruption';
-import { CR0_FIXED0, CR4_FIXED0, VMCS_BYTES, VMCS_REVISION, type VmxFeatures } from './capabilities';
+import { CR0_FIXED0, CR4_FIXED0, VMCS_BYTES, VMCS_REVISION, type VmxFeatures, capabilityMsrs } from './capabilities';
 import { type EntryFailure, EntrySubject, checkControls, checkHostState } from './entry-checks';
 import { EptWalk } from './ept-walk';
 import { checkGuestState } from './guest-checks';
@@ -73,6 +73,7 @@ export class Vmx implements VmxUnit {
   private stage: SecondStage | undefined;
   /** The event whose delivery through the IDT is under way. */
   private delivering: VectoredEvent | undefined;
+  private capabilities: ReadonlyMap<number, bigint> | undefined;
 
   constructor(private readonly around: VmxSurroundings) {}
 
@@ -97,6 +98,12 @@ export class Vmx implements VmxUnit {
     this.stage = undefined;
     const vmcs = this.current();
     if (this.inNonRoot && vmcs !== undefined) this.readControls(vmcs);
+  }
+
+  /** A VMX capability MSR (0x480 to 0x491), undefined when this processor has no such one. */
+  capability(msr: number): bigint | undefined {
+    this.capabilities ??= capabilityMsrs(this.around.features);
+    return this.capabilities.get(msr);
   }
 
   // VMX instructions, in root operation (or, VMXON, outside VMX operation).
