@@ -49,7 +49,7 @@ export interface RunLimits {
 }
 
 export type MachineStop =
-  /** The instruction count of the limits is reached. */
+  /** The instruction count of the limits is reached, or the guest takes fault after fault and retires nothing. */
   | { readonly reason: 'count' }
   /** The next instruction has a breakpoint, at this linear address. */
   | { readonly reason: 'breakpoint'; readonly linear: number }
@@ -68,6 +68,8 @@ export type MachineStop =
 
 /** Most instructions in one call of the processor, so that a run of any length is made of bounded pieces. */
 const SLICE = 1 << 24;
+/** Deliveries and exits without an instruction in one call: the guest is caught in faults, and the call must still end. */
+const STALLED_TURNS = 10_000;
 /** Timer deadlines that may pass in one call while the guest is halted: then they do not wake it. */
 const IDLE_DEADLINES = 1000;
 
@@ -225,7 +227,11 @@ export class Machine {
     const limit = limits.count ?? Number.POSITIVE_INFINITY;
     const from = { count: this.clock.instructions, eip: this.guest().state.eip };
     let idleDeadlines = 0;
+    let progress = { count: from.count, turns: this.turns };
     for (;;) {
+      if (this.clock.instructions !== progress.count) {
+        progress = { count: this.clock.instructions, turns: this.turns };
+      } else if (this.turns - progress.turns > STALLED_TURNS && !this.inHandler) return { reason: 'count' };
       if (this.visitDue || this.visit !== undefined) {
         const stop = this.advanceVisit(limits.stepHandler === true);
         if (stop !== undefined) return stop;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../src/facts/digest';
 import { StopCause } from '../../src/machine/event-kinds';
-import { assembleGuest, expectedLines, minikernel, testMachine } from './minikernel';
+import { assembleGuest, expectedLines, minikernel, SETTINGS, testMachine } from './minikernel';
 
 const program = minikernel();
 
@@ -63,5 +63,37 @@ describe('guests that go wrong', () => {
 
   it('keeps the value of a guest that ends itself as failed', () => {
     expect(run('mov al, 7\nout 0xf4, al\njmp $')).toEqual({ reason: 'stopped', cause: StopCause.debugExit, value: 7 });
+  });
+
+  it.each(SETTINGS)('comes back from a guest that is caught in faults: $cpu with $mmu', (setting) => {
+    const guest = assembleGuest(
+      'guest.asm',
+      () => `
+        org 0x100000
+        bits 32
+        mov esp, 0x80000
+        lgdt [gdt_pointer]
+        jmp 8:.flat
+.flat:  mov eax, 16
+        mov ss, ax
+        lidt [idt_pointer]
+again:  ud2
+        align 8
+gdt:    dq 0, 0x00cf9a000000ffff, 0x00cf92000000ffff
+idt:    times 6 dq 0
+        dw (again - $$) & 0xffff, 8, 0x8e00, 0x10
+gdt_pointer:
+        dw 23
+        dd gdt
+idt_pointer:
+        dw 55
+        dd idt
+`,
+    );
+    const { machine } = testMachine(guest, { ...setting, memoryMiB: 2 });
+    expect(machine.run({ count: 1_000 })).toEqual({ reason: 'count' });
+    expect(machine.clock.instructions).toBe(6);
+    machine.run({ count: 1_000 });
+    expect(machine.clock.instructions).toBe(6);
   });
 });

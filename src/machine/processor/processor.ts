@@ -27,7 +27,6 @@ import { Interruptibility } from './handlers';
 import { Mmu } from './mmu';
 import { readStateMsr, writeStateMsr } from './msr';
 import { faultEvent, raise } from './raise';
-import { SCRATCH_RANGES } from './scratch';
 import { executeSystem } from './system';
 import { emitControl, emitDelivered, emitPort, emitRing } from './visible-events';
 import { EventType, VmExit } from './vmx/interface';
@@ -77,6 +76,8 @@ export interface ProcessorStop {
 
 const SHADOWS = Interruptibility.sti | Interruptibility.movSs;
 const HALTED = 1;
+/** Deliveries in one run: handlers that fault at their first instruction retire nothing, and the run must still end. */
+const MOST_DELIVERIES = 10_000;
 /** DR6.BS: the debug exception is a single step. */
 const DR6_SINGLE_STEP = 1 << 14;
 
@@ -160,6 +161,7 @@ export class Processor implements CpuContext {
         const stop = this.turn(oneTurn ? Math.min(budget, this.retired + 1) : budget);
         if (stop !== undefined) return stop;
         if (oneTurn && (this.deliveries !== deliveries || this.retired >= 1)) return this.stop('budget');
+        if (this.deliveries - deliveries > MOST_DELIVERIES) return this.stop('budget');
       }
     } finally {
       this.retired = 0;
@@ -356,15 +358,12 @@ export class Processor implements CpuContext {
     const copy = CpuState.detached();
     copy.copyFrom(this.state);
     copy.arithmeticFlags = this.state.arithmeticFlags;
-    for (const [from, to] of SCRATCH_RANGES) copy.u8.fill(0, from, to);
     return copy.u8;
   }
 
   /** Takes a saved block; memory and TLB must have been loaded before. */
   load(block: Uint8Array): void {
-    const kept = SCRATCH_RANGES.map(([from, to]) => this.state.u8.slice(from, to));
     this.state.u8.set(block);
-    SCRATCH_RANGES.forEach(([from], i) => this.state.u8.set(kept[i] ?? [], from));
     this.vmx?.reload();
     this.stateReplaced();
   }
