@@ -28,20 +28,7 @@ export const OFF = {
   flagO: 0x0a8,
   /** EFLAGS without the six arithmetic flags (bit 1 set, DF, IF, TF, IOPL, ...), i32. */
   flagsSystem: 0x0ac,
-  budget: 0x0b0,
-  exitReason: 0x0b4,
-  exitLinear: 0x0b8,
-  exitOp: 0x0c0,
-  exitInfo: 0x0c4,
   cpl: 0x0c8,
-  /** Engine's mode key: which segments are flat, CPL class, code size. */
-  mode: 0x0cc,
-  /** Raised whenever code lookups by linear address may have become wrong. */
-  codeGeneration: 0x0d0,
-  /** Linear-memory addresses of the fast arrays in use (user or supervisor set). */
-  fastRead: 0x0d4,
-  fastWrite: 0x0d8,
-  scratch: 0x0e0,
   segments: 0x100,
   cr0: 0x200,
   cr2: 0x208,

@@ -351,7 +351,7 @@ export class Processor implements CpuContext {
   }
 
   /**
-   * The state block as it counts: the engine's own words are zero and the flags in their plainest form, so that equal
+   * The state block as it counts, with the flags in their plainest form, so that equal
    * processors have equal bytes however their runs were sliced. The TLB is saved by itself.
    */
   save(): Uint8Array {
