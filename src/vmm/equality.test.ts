@@ -56,7 +56,14 @@ describe('the minikernel', () => {
     it('sees the same rings, deliveries and port accesses', () => {
       const { facts } = whole(setting);
       const { rings, ringsByCause, deliveriesByVector, portReads, portWrites, controlByRegister } = native.facts.all;
-      expect(facts.all).toMatchObject({ rings, ringsByCause, deliveriesByVector, portReads, portWrites, controlByRegister });
+      expect(facts.all).toMatchObject({
+        rings,
+        ringsByCause,
+        deliveriesByVector,
+        portReads,
+        portWrites,
+        controlByRegister,
+      });
     });
   });
 

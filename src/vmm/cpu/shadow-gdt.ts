@@ -87,11 +87,13 @@ export class ShadowGdt {
     for (let at = base; limit >= 7 && at <= base + limit; at = (Math.floor(at / PAGE_SIZE) + 1) * PAGE_SIZE) {
       gpas.push(lookUpGuest(this.vm, state, at >>> 0)?.gpa);
     }
-    if (limit === this.limit && gpas.length === this.gpas.length && gpas.every((gpa, i) => gpa === this.gpas[i])) return;
+    if (limit === this.limit && gpas.length === this.gpas.length && gpas.every((gpa, i) => gpa === this.gpas[i]))
+      return;
     // First the new traces, so that a frame of both tables stays protected.
     for (const gpa of gpas) if (gpa !== undefined) this.protector.protectFrame(gpa >>> 12);
     const kept = new Set(gpas.map((gpa) => (gpa ?? -1) >>> 12));
-    for (const gpa of this.gpas) if (gpa !== undefined && !kept.has(gpa >>> 12)) this.protector.unprotectFrame(gpa >>> 12);
+    for (const gpa of this.gpas)
+      if (gpa !== undefined && !kept.has(gpa >>> 12)) this.protector.unprotectFrame(gpa >>> 12);
     this.gpas = gpas;
     this.limit = limit;
     this.dirty = true;
@@ -155,7 +157,13 @@ export class ShadowGdt {
   }
 
   save(): ShadowGdtState {
-    return { gpas: this.gpas.map((gpa) => gpa ?? null), limit: this.limit, running: this.running, shown: this.shown, dirty: this.dirty };
+    return {
+      gpas: this.gpas.map((gpa) => gpa ?? null),
+      limit: this.limit,
+      running: this.running,
+      shown: this.shown,
+      dirty: this.dirty,
+    };
   }
 
   load(state: ShadowGdtState): void {

@@ -94,7 +94,14 @@ export class TrapWindow {
       const stub = WINDOW.stubs + vector * STUB_SIZE;
       this.writeDescriptor(
         WINDOW.idt + vector * 8,
-        encodeGate({ selector: VMM_CODE, offset: stub, type: SystemType.interruptGate32, dpl: 0, present: true, parameters: 0 }),
+        encodeGate({
+          selector: VMM_CODE,
+          offset: stub,
+          type: SystemType.interruptGate32,
+          dpl: 0,
+          present: true,
+          parameters: 0,
+        }),
       );
       // push vector; hlt. Never executed: reaching the stub hands control to the VMM's handler in TypeScript.
       this.memory.write8(this.at(stub), PUSH_IMM32);

@@ -72,7 +72,10 @@ function lockstep(source: string): Run {
     const [bare, virtual] = [native, trap].map((run) => run.machine.guest().state);
     if (bare === undefined || virtual === undefined) break;
     const where = { count, eip: bare.eip.toString(16), stop: stops[0] };
-    expect({ ...where, stop: stops[1], words: guestRegisterWords(virtual) }).toEqual({ ...where, words: guestRegisterWords(bare) });
+    expect({ ...where, stop: stops[1], words: guestRegisterWords(virtual) }).toEqual({
+      ...where,
+      words: guestRegisterWords(bare),
+    });
     const ended = stops[0]?.reason === 'stopped';
     if (count % 97 === 0 || ended) expect({ ...where, ...trap.digest() }).toEqual({ ...where, ...native.digest() });
     if (ended) {
@@ -129,9 +132,15 @@ describe('a deprivileged kernel', () => {
   });
 
   it('has each privileged instruction emulated in exactly one exit', () => {
-    const run = start({ ...SMALL, cpu: 'trap', mmu: 'shadow' }, guest(`cli\n sti\n mov eax, cr0\n mov cr3, eax\n clts\n ${END}`));
+    const run = start(
+      { ...SMALL, cpu: 'trap', mmu: 'shadow' },
+      guest(`cli\n sti\n mov eax, cr0\n mov cr3, eax\n clts\n ${END}`),
+    );
     run.run();
-    const emulations = run.machine.events.newest(6, (e) => e.kind === 'exit' && e.fields.handler === HandlerKind.emulate);
+    const emulations = run.machine.events.newest(
+      6,
+      (e) => e.kind === 'exit' && e.fields.handler === HandlerKind.emulate,
+    );
     const counts = emulations.map((e) => e.count).reverse();
     expect(counts).toEqual([0, 1, 2, 3, 4, 6].map((i) => i + (counts[0] ?? 0)));
   });

@@ -20,7 +20,16 @@ import { ShadowMmu } from '../mmu/shadow';
 import { ShadowGdt, type ShadowGdtState } from './shadow-gdt';
 import type { CpuTechnique, TechniqueFactory, TechniqueParts } from './technique';
 import { TRAP_HANDLERS, type Trap, WITH_ERROR_CODE } from './trap-handlers';
-import { captureGuest, type EnteredSegments, enteredSegments, frameOf, guestRing, realFlags, realRing, restoreGuest } from './trap-state';
+import {
+  captureGuest,
+  type EnteredSegments,
+  enteredSegments,
+  frameOf,
+  guestRing,
+  realFlags,
+  realRing,
+  restoreGuest,
+} from './trap-state';
 import {
   GDT_LIMIT,
   IDT_LIMIT,
@@ -216,7 +225,11 @@ export class TrapTechnique implements CpuTechnique {
       this.haltReal();
       return;
     }
-    yield step('deprivilege and return by IRET', { eip: vcpu.state.eip, virtualCpl: vcpu.state.cpl, timer: deadline ?? 'off' });
+    yield step('deprivilege and return by IRET', {
+      eip: vcpu.state.eip,
+      virtualCpl: vcpu.state.cpl,
+      timer: deadline ?? 'off',
+    });
     this.resume();
     host.events.emit('entry', 0);
   }
@@ -257,14 +270,20 @@ export class TrapTechnique implements CpuTechnique {
     const { real } = this;
     const { state } = vcpu;
     if (state.cpl !== 0 && state.cpl !== 3) {
-      throw new UnsupportedFeature(`guest ring ${state.cpl} under ring deprivileging (0/1/3 keeps rings 0 and 3 apart)`, state.eip);
+      throw new UnsupportedFeature(
+        `guest ring ${state.cpl} under ring deprivileging (0/1/3 keeps rings 0 and 3 apart)`,
+        state.eip,
+      );
     }
     this.gdt.prepare(state.cpl);
     const rpl = realRing(state.cpl);
     const cs = this.gdt.loadable('cs', state.selector(CS), hiddenSegment(state, CS), rpl);
     const ss = this.gdt.loadable('ss', state.selector(SS), hiddenSegment(state, SS), rpl);
     if (cs === undefined || ss === undefined) {
-      throw new UnsupportedFeature('a code segment that begins in the top 4 MiB, where the VMM lives under ring deprivileging,', state.eip);
+      throw new UnsupportedFeature(
+        'a code segment that begins in the top 4 MiB, where the VMM lives under ring deprivileging,',
+        state.eip,
+      );
     }
     restoreGuest(state, real);
     real.setGpr(RSP, this.window.writeFrame({ eip: state.eip, cs, eflags: realFlags(state), esp: state.gpr(RSP), ss }));

@@ -1,7 +1,14 @@
 /** The guest's own page tables as the VMM walks them in software: guest-physical memory read and written by GPA. */
 import { type GuestTables, translateQuietly } from '../../machine/guest-tables';
 import type { Translated } from '../../machine/guest-view';
-import { type MemoryAccess, type PagingRegisters, type PhysicalSpace, type Walk, type WalkTrace, walk } from '../../machine/processor/walker';
+import {
+  type MemoryAccess,
+  type PagingRegisters,
+  type PhysicalSpace,
+  type Walk,
+  type WalkTrace,
+  walk,
+} from '../../machine/processor/walker';
 import type { Vcpu } from '../vcpu';
 import type { Vm } from '../vm';
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { MachineConfig } from '../../machine/config';
-import { type BootImage, inlineGuest, start } from '../minikernel.test-support';
+import type { BootImage } from '../build';
+import { inlineGuest, start } from '../minikernel.test-support';
 
 const SETTINGS: readonly Pick<MachineConfig, 'cpu' | 'mmu'>[] = [
   { cpu: 'native', mmu: 'none' },
@@ -89,7 +90,11 @@ function randomGuest(seed: number): BootImage {
     switch (random(9)) {
       case 0:
       case 1: {
-        const entry = (0x40000 + random(8) * 0x1000) | (random(4) === 0 ? 0 : 1) | (random(3) === 0 ? 0 : 2) | (random(8) << 4 & 0x60);
+        const entry =
+          (0x40000 + random(8) * 0x1000) |
+          (random(4) === 0 ? 0 : 1) |
+          (random(3) === 0 ? 0 : 2) |
+          ((random(8) << 4) & 0x60);
         lines.push(`mov dword [${hex((tables[table] ?? 0) + page * 4)}], ${hex(entry)}`, `invlpg [${hex(address)}]`);
         break;
       }
@@ -112,7 +117,10 @@ function randomGuest(seed: number): BootImage {
         lines.push(`mov eax, [${hex((tables[table] ?? 0) + page * 4)}]`, 'add [0x5000], eax', 'rol dword [0x5000], 3');
         break;
       case 6:
-        lines.push(`mov eax, [${hex(0xc00000 + 0x40000 + random(0x2000) * 4)}]`, `mov [${hex(0xc00000 + 0x40000 + random(0x2000) * 4)}], eax`);
+        lines.push(
+          `mov eax, [${hex(0xc00000 + 0x40000 + random(0x2000) * 4)}]`,
+          `mov [${hex(0xc00000 + 0x40000 + random(0x2000) * 4)}], eax`,
+        );
         break;
       case 7:
         lines.push(`mov eax, [${hex(address)}]`, 'add [0x5000], eax');
@@ -125,19 +133,22 @@ function randomGuest(seed: number): BootImage {
 }
 
 describe('random edits of page tables, flushed as the manual demands', () => {
-  it.each(Array.from({ length: 12 }, (_, i) => i + 1))('leave the same guest under every technique (seed %i)', (seed) => {
-    const image = randomGuest(seed);
-    const [native, ...others] = SETTINGS.map((setting) => {
-      const run = start({ ...setting, memoryMiB: 2 }, image);
-      expect(run.run(100_000)).toEqual({ reason: 'stopped', cause: 0, value: 0 });
-      return run;
-    });
-    expect(native?.facts.all.deliveriesByVector[14]).toBeGreaterThan(5);
-    for (const run of others) {
-      expect({ setting: run.machine.config.cpu, ...run.digest() }).toEqual({
-        setting: run.machine.config.cpu,
-        ...native?.digest(),
+  it.each(Array.from({ length: 12 }, (_, i) => i + 1))(
+    'leave the same guest under every technique (seed %i)',
+    (seed) => {
+      const image = randomGuest(seed);
+      const [native, ...others] = SETTINGS.map((setting) => {
+        const run = start({ ...setting, memoryMiB: 2 }, image);
+        expect(run.run(100_000)).toEqual({ reason: 'stopped', cause: 0, value: 0 });
+        return run;
       });
-    }
-  });
+      expect(native?.facts.all.deliveriesByVector[14]).toBeGreaterThan(5);
+      for (const run of others) {
+        expect({ setting: run.machine.config.cpu, ...run.digest() }).toEqual({
+          setting: run.machine.config.cpu,
+          ...native?.digest(),
+        });
+      }
+    },
+  );
 });

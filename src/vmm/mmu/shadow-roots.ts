@@ -30,7 +30,9 @@ export interface RootsState {
   readonly nextId: number;
   readonly current: number | null;
   /** Least recently loaded first. */
-  readonly roots: readonly (Omit<ShadowRoot, 'tables'> & { readonly tables: readonly (readonly [number, ShadowTable])[] })[];
+  readonly roots: readonly (Omit<ShadowRoot, 'tables'> & {
+    readonly tables: readonly (readonly [number, ShadowTable])[];
+  })[];
 }
 
 /** Most roots kept; enough for the processes of a teaching kernel. */

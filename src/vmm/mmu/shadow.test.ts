@@ -44,8 +44,16 @@ function guest(hostFrames = 512) {
     const pde = memory.read32(mmu.root() + (gva >>> 22) * 4);
     return (pde & PTE_P) === 0 ? 0 : memory.read32((pde & ~0xfff) + ((gva >>> 12) & 0x3ff) * 4);
   };
-  const classes = () => events.newest(100, (e) => e.kind === 'fault').map((e) => e.fields.class).reverse();
-  const ops = () => events.newest(100, (e) => e.kind === 'shadow').map((e) => e.fields.op).reverse();
+  const classes = () =>
+    events
+      .newest(100, (e) => e.kind === 'fault')
+      .map((e) => e.fields.class)
+      .reverse();
+  const ops = () =>
+    events
+      .newest(100, (e) => e.kind === 'shadow')
+      .map((e) => e.fields.op)
+      .reverse();
   return { memory, frames, vm, vcpu, events, mmu, parts, fault, leaf, flushed, classes, ops };
 }
 

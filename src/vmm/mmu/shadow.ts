@@ -22,7 +22,14 @@ import { walkGuest } from './guest-space';
 import type { MmuTechnique, PageFaultVerdict, RealTlb } from './mmu';
 import { ReverseMap, type ShadowLeaf } from './reverse-map';
 import { FRAME, pdeSignature, rootKey, shadowEntry, tableMapping } from './shadow-fill';
-import { ROOT_LIMIT, type RootsState, type ShadowRoot, ShadowRoots, type ShadowTable, WRITES_BEFORE_DROP } from './shadow-roots';
+import {
+  ROOT_LIMIT,
+  type RootsState,
+  type ShadowRoot,
+  ShadowRoots,
+  type ShadowTable,
+  WRITES_BEFORE_DROP,
+} from './shadow-roots';
 import { DIRECTORY, type TableUse, WriteTrace } from './write-trace';
 
 export interface ShadowParts {
@@ -106,7 +113,13 @@ export class ShadowMmu implements MmuTechnique {
     return { kind: 'hidden' };
   }
 
-  private fill(gva: number, gpa: number, hpa: number, mapped: ReturnType<typeof walkGuest>, pde: number | undefined): void {
+  private fill(
+    gva: number,
+    gpa: number,
+    hpa: number,
+    mapped: ReturnType<typeof walkGuest>,
+    pde: number | undefined,
+  ): void {
     const table = this.tableFor(this.current, gva >>> 22, pde);
     const entry = table.hpa + ((gva >>> 10) & 0xffc);
     const gfn = gpa >>> 12;
@@ -140,7 +153,14 @@ export class ShadowMmu implements MmuTechnique {
       memory.write32(leaf.entry, memory.read32(leaf.entry) & ~PTE_W);
       if (leaf.root === this.roots.current?.id) tlb.invalidatePage(leaf.gva);
     }
-    this.parts.events.emit('shadow', ShadowOp.protect, NONE, gfn * PAGE_SIZE, this.parts.vm.gpaToHpa(gfn * PAGE_SIZE) ?? NONE, NONE);
+    this.parts.events.emit(
+      'shadow',
+      ShadowOp.protect,
+      NONE,
+      gfn * PAGE_SIZE,
+      this.parts.vm.gpaToHpa(gfn * PAGE_SIZE) ?? NONE,
+      NONE,
+    );
   }
 
   /** Write-protects a guest frame for another reason than page tables (the guest's GDT), until unprotectFrame. */
@@ -160,13 +180,20 @@ export class ShadowMmu implements MmuTechnique {
       if (this.roots.size >= ROOT_LIMIT && this.roots.oldest !== undefined) this.dropRoot(this.roots.oldest);
       const gfn = key === 'identity' ? undefined : vcpu.state.cr3 >>> 12;
       root = this.roots.add(key, gfn, this.takeFrame());
-      if (this.parts.windowPde !== undefined) this.parts.memory.write32(root.pd + WINDOW_INDEX * 4, this.parts.windowPde);
+      if (this.parts.windowPde !== undefined)
+        this.parts.memory.write32(root.pd + WINDOW_INDEX * 4, this.parts.windowPde);
       this.roots.load(root);
       if (gfn !== undefined && vm.hasFrame(gfn)) this.startTrace(gfn, { root: root.id, index: DIRECTORY });
       this.emit(ShadowOp.newRoot, NONE, gfn === undefined ? NONE : gfn * PAGE_SIZE, root.pd, root);
     } else {
       this.roots.load(root);
-      this.emit(ShadowOp.switchRoot, NONE, root.directory === undefined ? NONE : root.directory * PAGE_SIZE, root.pd, root);
+      this.emit(
+        ShadowOp.switchRoot,
+        NONE,
+        root.directory === undefined ? NONE : root.directory * PAGE_SIZE,
+        root.pd,
+        root,
+      );
     }
     tlb.invalidateAll();
   }
@@ -291,7 +318,14 @@ export class ShadowMmu implements MmuTechnique {
   }
 
   private emit(op: number, gva: number, gpa: number, hpa: number, root: ShadowRoot): void {
-    this.parts.events.emit('shadow', op, gva, gpa, hpa, root.directory === undefined ? NONE : root.directory * PAGE_SIZE);
+    this.parts.events.emit(
+      'shadow',
+      op,
+      gva,
+      gpa,
+      hpa,
+      root.directory === undefined ? NONE : root.directory * PAGE_SIZE,
+    );
   }
 
   pageTables(most: number): PageTableRow[] {
