@@ -17,7 +17,8 @@ export const asmCommand: Command = {
     const file = onlyFile(options, 'the source to assemble');
     const output = options.option('output');
     const list = options.option('listing');
-    if (output === undefined && list === undefined) throw new UsageError('Say where the result goes: -o FILE, -l FILE, or both.');
+    if (output === undefined && list === undefined)
+      throw new UsageError('Say where the result goes: -o FILE, -l FILE, or both.');
     const assembled = await assembleSource(context.absolute(file), context.files);
     if ('problems' in assembled) {
       for (const problem of assembled.problems) context.err(`${problem}\n`);

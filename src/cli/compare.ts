@@ -34,7 +34,10 @@ export const compareCommand: Command = {
       run: runGuest(program, config, limit, context.interpreter),
     }));
     if (options.option('json') !== undefined) {
-      const byTitle = runs.map(({ title, run }) => [title, { digest: run.digest.machine, facts: run.facts, stop: run.stop }]);
+      const byTitle = runs.map(({ title, run }) => [
+        title,
+        { digest: run.digest.machine, facts: run.facts, stop: run.stop },
+      ]);
       context.out(`${JSON.stringify(Object.fromEntries(byTitle))}\n`);
     } else {
       const rows = runs.map(({ title, run }) => ({ title, digest: run.digest.machine, report: run.facts }));
@@ -43,7 +46,8 @@ export const compareCommand: Command = {
     const digests = new Set(runs.map(({ run }) => run.digest.machine));
     const outputs = new Set(runs.map(({ run }) => run.output));
     const same = digests.size === 1 && outputs.size === 1;
-    if (!same) context.err('The runs differ: the same guest must give the same digest and output under every technique.\n');
+    if (!same)
+      context.err('The runs differ: the same guest must give the same digest and output under every technique.\n');
     return same && runs.every(({ run }) => run.ok) ? ExitStatus.ok : ExitStatus.failed;
   },
 };

@@ -26,7 +26,9 @@ export const dapCommand: Command = {
   name: 'dap',
   operands: '',
   help: 'speak the Debug Adapter Protocol, for editors',
-  options: [{ name: 'port', value: 'N', help: 'listen on this TCP port of 127.0.0.1 instead of standard input and output' }],
+  options: [
+    { name: 'port', value: 'N', help: 'listen on this TCP port of 127.0.0.1 instead of standard input and output' },
+  ],
   async run(context, options) {
     const port = options.number('port');
     if (port === undefined) {

@@ -13,7 +13,9 @@ export const gradeCommand: Command = {
     { name: 'json', help: 'print the grade as one JSON object' },
   ],
   async run(context, options) {
-    const folder = context.absolute(onlyFile(options, 'the lab folder, for example labs/01-rings')).replace(/[\\/]+$/, '');
+    const folder = context
+      .absolute(onlyFile(options, 'the lab folder, for example labs/01-rings'))
+      .replace(/[\\/]+$/, '');
     const answer = options.option('answer');
     const grade = await gradeLab(
       {

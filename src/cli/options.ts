@@ -35,7 +35,7 @@ export function parseOptions(args: readonly string[], known: readonly OptionInfo
       onlyFiles = true;
       continue;
     }
-    const [spelled = '', inline] = split(arg);
+    const [spelled, inline] = split(arg);
     const info = known.find((o) => spelled === `--${o.name}` || (o.short !== undefined && spelled === `-${o.short}`));
     if (info === undefined) throw new UsageError(`There is no option ${spelled}.`);
     if (info.value === undefined) {

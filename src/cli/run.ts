@@ -41,7 +41,7 @@ export const runCommand: Command = {
     ...MACHINE_OPTIONS,
     { name: 'limit', value: 'N', help: `give up after N guest instructions (default ${DEFAULT_LIMIT})` },
     { name: 'json', help: 'print one JSON object {digest, output, facts, stop} and nothing else' },
-    { name: 'quiet', short: 'q', help: 'print the guest\'s output only' },
+    { name: 'quiet', short: 'q', help: "print the guest's output only" },
   ],
   async run(context, options) {
     const file = onlyFile(options, 'the guest to run, for example guests/minikernel/kernel.asm');
@@ -50,7 +50,13 @@ export const runCommand: Command = {
     const program = await loadOrExplain(context, file, config);
     if (program === undefined) return ExitStatus.usage;
     const json = options.option('json') !== undefined;
-    const result = runGuest(program, config, limit, context.interpreter, json ? undefined : (text) => context.out(text));
+    const result = runGuest(
+      program,
+      config,
+      limit,
+      context.interpreter,
+      json ? undefined : (text) => context.out(text),
+    );
     const { digest, output, facts, stop, ok } = result;
     if (json) {
       context.out(`${JSON.stringify({ digest: digest.machine, output, facts, stop })}\n`);

@@ -54,10 +54,10 @@ export interface AdapterHost {
 const NOT_LAUNCHED = 'No guest is loaded: send a launch request first.';
 
 export class RingsideAdapter extends DebugSession {
-  private readonly handlers: Handlers = {
-    initialize: (_context, args) => this.initialize(args),
-    ...Object.assign({}, ...HANDLER_GROUPS.map((group) => group.requests)),
-  };
+  private readonly handlers: Handlers = HANDLER_GROUPS.reduce<Handlers>(
+    (all, group) => ({ ...all, ...group.requests }),
+    { initialize: (_context, args) => this.initialize(args) },
+  );
   private readonly after: (() => void)[] = [];
   private readonly context: AdapterContext;
   private current: Session | undefined;

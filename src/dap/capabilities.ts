@@ -24,6 +24,10 @@ export const FLAG_REQUESTS = {
 
 export function collectCapabilities(groups: readonly HandlerGroup[]): DebugProtocol.Capabilities {
   const handled = new Set(groups.flatMap((group) => Object.keys(group.requests)));
-  const flags = Object.entries(FLAG_REQUESTS).map(([flag, request]) => [flag, handled.has(request)]);
-  return Object.assign(Object.fromEntries(flags), ...groups.map((group) => group.capabilities ?? {}));
+  let capabilities: DebugProtocol.Capabilities = {};
+  for (const [flag, request] of Object.entries(FLAG_REQUESTS)) {
+    capabilities = { ...capabilities, [flag]: handled.has(request) };
+  }
+  for (const group of groups) capabilities = { ...capabilities, ...group.capabilities };
+  return capabilities;
 }

@@ -108,7 +108,12 @@ export interface PageRow {
   readonly gva: number;
   /** Bytes covered: a row folds equal neighbours (contiguous targets, equal flags). */
   readonly length: number;
-  readonly guest: { readonly entry: number; readonly entryAddress: number; readonly flags: string; readonly gpa: number };
+  readonly guest: {
+    readonly entry: number;
+    readonly entryAddress: number;
+    readonly flags: string;
+    readonly gpa: number;
+  };
   readonly second?: {
     readonly entry: number;
     readonly entryAddress: number;

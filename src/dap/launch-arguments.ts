@@ -14,7 +14,8 @@ export interface LaunchArguments {
 }
 
 /** Fields that every launch configuration may hold and that are not the adapter's. */
-const CLIENT_FIELDS = /^(_.*|type|name|request|presentation|preLaunchTask|postDebugTask|internalConsoleOptions|debugServer|serverReadyAction|restart|suppress.*|console|order|windows|linux|osx|cwd|env)$/;
+const CLIENT_FIELDS =
+  /^(_.*|type|name|request|presentation|preLaunchTask|postDebugTask|internalConsoleOptions|debugServer|serverReadyAction|restart|suppress.*|console|order|windows|linux|osx|cwd|env)$/;
 
 /** Reads launch arguments; each problem is a sentence that names the field and the fix. */
 export function readLaunchArguments(input: unknown): LaunchArguments | { readonly problems: readonly string[] } {
@@ -35,7 +36,9 @@ export function readLaunchArguments(input: unknown): LaunchArguments | { readonl
   }
   const { program, serial = 'output' } = own;
   if (typeof program !== 'string' || program === '') {
-    problems.push('The launch configuration names no "program": set it to the path of the guest\'s assembly file or image.');
+    problems.push(
+      'The launch configuration names no "program": set it to the path of the guest\'s assembly file or image.',
+    );
   }
   if (serial !== 'output' && serial !== 'terminal') {
     problems.push(`"serial" is ${JSON.stringify(serial)}; it must be "output" or "terminal".`);

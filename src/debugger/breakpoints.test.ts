@@ -65,7 +65,10 @@ describe('breakpoints', () => {
   it('stops when a condition cannot be evaluated', () => {
     const table = new Breakpoints(map);
     table.setSource('/a.asm', [{ line: 1, condition: '[0x5000] == 1' }]);
-    expect(table.arrive(0x1000, 0x1000, scope(1))).toMatchObject({ kind: 'stop', problem: expect.stringContaining('0x5000') });
+    expect(table.arrive(0x1000, 0x1000, scope(1))).toMatchObject({
+      kind: 'stop',
+      problem: expect.stringContaining('0x5000'),
+    });
   });
 
   it('tells apart two programs at one linear address by where they were loaded', () => {

@@ -66,7 +66,8 @@ export class Breakpoints {
         const message = `There is no instruction at or after line ${spec.line} of this file.`;
         return { ...base, places: [], verified: false, message, line: spec.line };
       }
-      const moved = line !== spec.line ? { message: `Line ${spec.line} holds no instruction; moved to line ${line}.` } : {};
+      const moved =
+        line !== spec.line ? { message: `Line ${spec.line} holds no instruction; moved to line ${line}.` } : {};
       return { ...base, places: this.codeMap.startsOfLine(path, line), verified: true, line, ...moved };
     });
     this.source.set(path, made);
@@ -122,7 +123,8 @@ export class Breakpoints {
       );
       if (!here) continue;
       try {
-        if (breakpoint.condition !== undefined && Expression.parse(breakpoint.condition).evaluate(scope) === 0) continue;
+        if (breakpoint.condition !== undefined && Expression.parse(breakpoint.condition).evaluate(scope) === 0)
+          continue;
       } catch (error) {
         // A condition that cannot be evaluated stops, so that its owner learns of it.
         problem = `The condition of the breakpoint at ${hex(address)} failed: ${sentence(error)}`;
@@ -156,9 +158,21 @@ export class Breakpoints {
     const keepIds = (old: readonly Breakpoint[], made: readonly Breakpoint[]): readonly Breakpoint[] =>
       made.map((b, i) => ({ ...b, id: old[i]?.id ?? b.id }));
     for (const [path, old] of this.source) {
-      table.source.set(path, keepIds(old, table.setSource(path, old.map((b) => ({ ...b, line: b.asked ?? 1 })))));
+      table.source.set(
+        path,
+        keepIds(
+          old,
+          table.setSource(
+            path,
+            old.map((b) => ({ ...b, line: b.asked ?? 1 })),
+          ),
+        ),
+      );
     }
-    table.functions = keepIds(this.functions, table.setFunctions(this.functions.map((b) => ({ ...b, name: b.label ?? '' }))));
+    table.functions = keepIds(
+      this.functions,
+      table.setFunctions(this.functions.map((b) => ({ ...b, name: b.label ?? '' }))),
+    );
     table.instructions = this.instructions;
     table.nextId = this.nextId;
     return table;
@@ -178,7 +192,8 @@ function optionProblem(spec: BreakpointOptions): string | undefined {
   const { condition, hitCondition, logMessage } = options(spec);
   try {
     if (condition !== undefined) Expression.parse(condition);
-    if (logMessage !== undefined) for (const part of logParts(logMessage)) if (part.expression) Expression.parse(part.text);
+    if (logMessage !== undefined)
+      for (const part of logParts(logMessage)) if (part.expression) Expression.parse(part.text);
   } catch (error) {
     return sentence(error);
   }
@@ -218,7 +233,9 @@ function logParts(message: string): { readonly text: string; readonly expression
   return message
     .split(/(\{[^{}]*\})/)
     .filter((part) => part !== '')
-    .map((part) => (/^\{.*\}$/.test(part) ? { text: part.slice(1, -1), expression: true } : { text: part, expression: false }));
+    .map((part) =>
+      /^\{.*\}$/.test(part) ? { text: part.slice(1, -1), expression: true } : { text: part, expression: false },
+    );
 }
 
 function logText(message: string, scope: ExpressionScope): string {

@@ -99,7 +99,7 @@ export class CodeMap {
 
   /** The last record that starts before the address; disassembly goes backwards by it. */
   recordBefore(address: number, gpa?: number): LineRecord | undefined {
-    return (this.sectionAt(address - 1, gpa === undefined ? undefined : gpa - 1))?.recordFrom(address - 1);
+    return this.sectionAt(address - 1, gpa === undefined ? undefined : gpa - 1)?.recordFrom(address - 1);
   }
 
   /** Address of the first record that starts after the address. */

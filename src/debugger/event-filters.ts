@@ -162,7 +162,8 @@ export class EventFilters {
     const armed = new Map<number, readonly Armed[]>();
     const problems = active.map(({ id, condition }) => {
       const filter = EVENT_FILTERS.find((f) => f.id === id);
-      if (filter === undefined) return `There is no filter "${id}"; the filters are ${EVENT_FILTERS.map((f) => f.id).join(', ')}.`;
+      if (filter === undefined)
+        return `There is no filter "${id}"; the filters are ${EVENT_FILTERS.map((f) => f.id).join(', ')}.`;
       try {
         const parsed = condition === undefined || condition.trim() === '' ? undefined : Expression.parse(condition);
         const kind = eventKindNumber(filter.kind);

@@ -37,7 +37,8 @@ export class Deliveries {
   private note(event: EventObject): void {
     const view = this.machine.guest();
     const esp = (view.state.base(SS) + view.state.gpr(4)) >>> 0;
-    const pushed = event.fields['kind'] === DeliveryKind.exception && exceptionInfo(event.fields['vector'] ?? 0)?.errorCode;
+    const pushed =
+      event.fields['kind'] === DeliveryKind.exception && exceptionInfo(event.fields['vector'] ?? 0)?.errorCode;
     const frame = pushed === true ? (esp + 4) >>> 0 : esp;
     const eip = readLinear(view, frame, 4);
     if (eip === undefined) return;
@@ -67,9 +68,15 @@ export function endText(
     case StopCause.debugExit:
       return { exitCode: value, description: `The guest ended with status ${value}.` };
     case StopCause.haltedForever:
-      return { exitCode: 1, description: `The guest halted for ever at ${place}: HLT with interrupts off or no timer running.` };
+      return {
+        exitCode: 1,
+        description: `The guest halted for ever at ${place}: HLT with interrupts off or no timer running.`,
+      };
     case StopCause.tripleFault:
-      return { exitCode: 1, description: `Triple fault at ${place}: the guest could not enter its double-fault handler.` };
+      return {
+        exitCode: 1,
+        description: `Triple fault at ${place}: the guest could not enter its double-fault handler.`,
+      };
     case StopCause.entryFailure:
       return { exitCode: 1, description: `VM entry failed at ${place}: the processor refused the VMCS.` };
     default: {

@@ -50,9 +50,7 @@ function rowText(row: PageTableRow): string {
   const guest = `gpa 0x${row.gpa.toString(16)} ${flagText(row.guestEntry, 'table')}`;
   if (row.second.kind === 'none') return guest;
   const second =
-    row.second.entry === undefined
-      ? 'not filled'
-      : `hpa 0x${(row.second.hpa ?? 0).toString(16)} ${secondFlags(row)}`;
+    row.second.entry === undefined ? 'not filled' : `hpa 0x${(row.second.hpa ?? 0).toString(16)} ${secondFlags(row)}`;
   return `${guest}, ${row.second.kind} ${second}`;
 }
 

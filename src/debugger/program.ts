@@ -28,7 +28,9 @@ export async function loadProgram(
 ): Promise<Program | ProgramProblem> {
   const bytes = await files.read(path);
   if (bytes === undefined) {
-    return { problems: [`The program "${path}" cannot be read; correct its path ("program" in a launch configuration).`] };
+    return {
+      problems: [`The program "${path}" cannot be read; correct its path ("program" in a launch configuration).`],
+    };
   }
   try {
     if (isBinary(bytes)) {
@@ -55,7 +57,7 @@ export type Assembled =
       /** Every source by the assembler's key. */
       readonly sources: ReadonlyMap<string, string | Uint8Array>;
       /** The path, as the file was opened, of an assembler's key. */
-      pathOf(key: string): string;
+      readonly pathOf: (key: string) => string;
     }
   | ProgramProblem;
 
@@ -108,11 +110,7 @@ function diagnosticText(d: Diagnostic, pathOf: (key: string) => string): string 
   return `${pathOf(d.file)}:${d.line}:${d.column + 1}: ${d.message}`;
 }
 
-function sectionsOf(
-  image: AssembledImage,
-  loaded: LoadedImage,
-  pathOf: (key: string) => string,
-): SectionRecord[] {
+function sectionsOf(image: AssembledImage, loaded: LoadedImage, pathOf: (key: string) => string): SectionRecord[] {
   const segment = loaded.segments[0];
   const base = segment === undefined ? image.origin : segment.gpa - segment.fileOffset;
   const labels = image.symbols.filter((s) => s.kind === 'label');

@@ -76,7 +76,16 @@ const CR4_BITS: Bits = [
 ];
 
 /** Segment types with S = 1 (code and data), by bits 3 to 1 of the type. */
-const CODE_DATA = ['data', 'data', 'data, expand down', 'data, expand down', 'code', 'code', 'code, conforming', 'code, conforming'];
+const CODE_DATA = [
+  'data',
+  'data',
+  'data, expand down',
+  'data, expand down',
+  'code',
+  'code',
+  'code, conforming',
+  'code, conforming',
+];
 
 function setBits(value: number, bits: Bits): string {
   return bits

@@ -76,7 +76,11 @@ describe('stepping', () => {
 
   it('says in words how a guest ended', async () => {
     const halted = await (await inline('bits 32\norg 0x100000\nstart: hlt\n')).continue();
-    expect(halted).toMatchObject({ kind: 'ended', exitCode: 1, description: expect.stringContaining('halted for ever') });
+    expect(halted).toMatchObject({
+      kind: 'ended',
+      exitCode: 1,
+      description: expect.stringContaining('halted for ever'),
+    });
     const meant = await (await inline('bits 32\norg 0x100000\nxor eax, eax\nout 0xf4, al\n')).continue();
     expect(meant).toMatchObject({ kind: 'ended', exitCode: 0 });
     const session = await inline('bits 32\norg 0x100000\nstart: ud2\n');

@@ -25,6 +25,7 @@ import { registerNamed } from './registers';
 import { RunControl } from './run-control';
 import type { SourceFiles } from './source-files';
 import { type StackFrame, unwind } from './stack';
+import { StopView } from './stop-view';
 import { type Granularity, Stepping } from './stepping';
 import type { Stop } from './stop';
 import { TimeTravel } from './time-travel';
@@ -131,7 +132,7 @@ export class Session {
 
   /** The guest at this stop. */
   get view(): GuestView {
-    this.seen ??= this.machine.guest();
+    this.seen ??= new StopView(this.machine.guest());
     return this.seen;
   }
 
@@ -262,7 +263,8 @@ export class Session {
   }
 
   private gpa(linear: number): number | undefined {
-    return this.view.translate(linear)?.gpa;
+    const view = this.running ? this.machine.guest() : this.view;
+    return view.translate(linear)?.gpa;
   }
 
   lineAt(address: number): SourceLine | undefined {
@@ -336,7 +338,8 @@ export class Session {
   }
 
   private readCode(linear: number, n: number): Uint8Array {
-    return readMemory(this.machine.guest(), this.machine.memory, { space: 'linear', address: linear }, n).bytes;
+    const view = this.running ? this.machine.guest() : this.view;
+    return readMemory(view, this.machine.memory, { space: 'linear', address: linear }, n).bytes;
   }
 
   disassemble(anchor: number, offset: number, count: number): DisassemblyRow[] {
@@ -376,7 +379,8 @@ export class Session {
   private setRegister(name: string, value: number): void {
     const register = registerNamed(name);
     if (register?.write === undefined) throw new EditError(`${name} cannot be set: hidden state hangs on it.`);
-    if (value >= 2 ** register.bits) throw new EditError(`${value} does not fit in ${name}, which has ${register.bits} bits.`);
+    if (value >= 2 ** register.bits)
+      throw new EditError(`${value} does not fit in ${name}, which has ${register.bits} bits.`);
     const after = CpuState.detached();
     after.copyFrom(this.view.state);
     register.write(after, value);

@@ -117,9 +117,10 @@ function isReturnInto(source: StackSource, address: number, callee: number): boo
 /** The interrupt frame that the current handler will return by: from an outer ring at the stack's top, else found above ESP. */
 function interruptFrame(source: StackSource, esp: number, cpl: number): InterruptFrame | undefined {
   const top = source.ring0StackTop;
-  const outer = cpl === 0 && top !== undefined && top > esp && top - esp <= 0x1_0000 ? frameAt(source, top - 20) : undefined;
+  const outer =
+    cpl === 0 && top !== undefined && top > esp && top - esp <= 0x1_0000 ? frameAt(source, top - 20) : undefined;
   const isOuter = outer !== undefined && (outer.cs & 3) > cpl;
-  const limit = Math.min(esp + SCAN * 4, isOuter ? top ?? 0 : Number.POSITIVE_INFINITY);
+  const limit = Math.min(esp + SCAN * 4, isOuter ? (top ?? 0) : Number.POSITIVE_INFINITY);
   for (let at = esp; at + 12 <= limit; at += 4) {
     const found = frameAt(source, at);
     if (found === undefined) continue;

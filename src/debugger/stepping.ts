@@ -108,7 +108,10 @@ export class Stepping {
     const start = this.parts.place();
     const next = this.endOfCall(start.address);
     if (next === undefined) return this.instruction();
-    const outcome = await this.until(next, (p) => p.cpl === start.cpl && p.esp >= start.esp && p.esp < start.esp + RETURN_SLACK);
+    const outcome = await this.until(
+      next,
+      (p) => p.cpl === start.cpl && p.esp >= start.esp && p.esp < start.esp + RETURN_SLACK,
+    );
     return outcome.kind === 'stop' ? outcome.stop : undefined;
   }
 
@@ -129,7 +132,9 @@ export class Stepping {
     const { flowControl, rep, repne, length, isInvalid } = decode(bytes, 32, BigInt(address));
     if (isInvalid) return undefined;
     const calls =
-      flowControl === FlowControl.Call || flowControl === FlowControl.IndirectCall || flowControl === FlowControl.Interrupt;
+      flowControl === FlowControl.Call ||
+      flowControl === FlowControl.IndirectCall ||
+      flowControl === FlowControl.Interrupt;
     return calls || rep || repne ? (address + length) >>> 0 : undefined;
   }
 

@@ -15,9 +15,9 @@ export interface TimeTravelParts {
   readonly machine: Machine;
   readonly control: RunControl;
   /** A text that differs between two moments of the same instruction count (before and after a delivery). */
-  momentKey(): string;
+  readonly momentKey: () => string;
   /** Runs an action without letting it count hits of breakpoints. */
-  withoutCounting<T>(action: () => Promise<T>): Promise<T>;
+  readonly withoutCounting: <T>(action: () => Promise<T>) => Promise<T>;
 }
 
 export class TimeTravel {

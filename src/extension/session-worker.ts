@@ -49,8 +49,13 @@ function serve(scope: WorkerScope): void {
   const start = async (init: Extract<HostMessage, { kind: 'init' }>): Promise<void> => {
     try {
       await loadIced(init.icedWasm);
-      const interpreter = init.interpreterWasm === undefined ? undefined : new WebAssembly.Module(Uint8Array.from(init.interpreterWasm));
-      adapter = new RingsideAdapter({ files, yieldToHost: turnMaker(), ...(interpreter === undefined ? {} : { interpreter }) });
+      const interpreter =
+        init.interpreterWasm === undefined ? undefined : new WebAssembly.Module(Uint8Array.from(init.interpreterWasm));
+      adapter = new RingsideAdapter({
+        files,
+        yieldToHost: turnMaker(),
+        ...(interpreter === undefined ? {} : { interpreter }),
+      });
       adapter.onDidSendMessage((message) => {
         // The base class types its messages as opaque objects; they are what sendEvent and sendResponse were given.
         post({ kind: 'dap', message: message as Extract<WorkerMessage, { kind: 'dap' }>['message'] });

@@ -35,7 +35,9 @@ export const breakpointRequests: HandlerGroup = {
       description: filter.description,
       default: filter.on,
       supportsCondition: true,
-      ...(filter.condition === undefined ? {} : { conditionDescription: `An expression, for example ${filter.condition}` }),
+      ...(filter.condition === undefined
+        ? {}
+        : { conditionDescription: `An expression, for example ${filter.condition}` }),
     })),
   },
   requests: {
@@ -70,7 +72,9 @@ export const breakpointRequests: HandlerGroup = {
       const set = [...session.changeBreakpoints((table) => table.setInstructions(wanted))];
       const breakpoints = problems.map((message): DebugProtocol.Breakpoint => {
         const made = message === undefined ? set.shift() : undefined;
-        return made === undefined ? { verified: false, ...(message === undefined ? {} : { message }) } : described(context, made);
+        return made === undefined
+          ? { verified: false, ...(message === undefined ? {} : { message }) }
+          : described(context, made);
       });
       return { breakpoints };
     },

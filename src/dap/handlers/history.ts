@@ -76,13 +76,15 @@ export const historyRequests: HandlerGroup = {
         if (group.length === Math.min(most, exitsByReason[field(event, 'reason')] ?? 0)) open--;
       }
       const groups = reasons
-        .map((reason): ExitGroup => ({
-          reason,
-          reasonName: exitReasonName(reason),
-          count: exitsByReason[reason] ?? 0,
-          cyclesShare: (exitCycles[reason] ?? 0) / cycles,
-          latest: (latest.get(reason) ?? []).map((event) => exit(session, event)),
-        }))
+        .map(
+          (reason): ExitGroup => ({
+            reason,
+            reasonName: exitReasonName(reason),
+            count: exitsByReason[reason] ?? 0,
+            cyclesShare: (exitCycles[reason] ?? 0) / cycles,
+            latest: (latest.get(reason) ?? []).map((event) => exit(session, event)),
+          }),
+        )
         .sort((a, b) => b.count - a.count || a.reason - b.reason);
       return { total, cyclesShare: groups.reduce((sum, g) => sum + g.cyclesShare, 0), groups };
     },

@@ -39,6 +39,16 @@ function problemText(problem: LaunchProblem): string {
   return more.length === 0 ? first : `${first}\n(and ${more.length} more)\n${more.slice(0, 4).join('\n')}`;
 }
 
+/** Ends the guest, if there is one: a client may leave before a launch, and ask for the end of what has just ended. */
+async function leave(context: AdapterContext): Promise<void> {
+  try {
+    await context.session().halt();
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+  }
+  context.setSession(undefined);
+}
+
 export const launchRequests: HandlerGroup = {
   capabilities: { supportTerminateDebuggee: true },
   requests: {
@@ -68,7 +78,9 @@ export const launchRequests: HandlerGroup = {
       await old.halt();
       // A client may send a changed configuration along with the restart.
       const session =
-        args.arguments !== undefined || kept === undefined ? await start(context, args.arguments) : await startWith(context, kept);
+        args.arguments !== undefined || kept === undefined
+          ? await start(context, args.arguments)
+          : await startWith(context, kept);
       session.takeBreakpointsFrom(old);
       const stopOnEntry = launched.get(session)?.stopOnEntry !== false;
       context.afterResponse(() => {
@@ -81,21 +93,13 @@ export const launchRequests: HandlerGroup = {
     },
 
     terminate: async (context) => {
-      const session = context.session();
-      await session.halt();
-      context.setSession(undefined);
+      await leave(context);
       context.afterResponse(() => context.event('terminated'));
       return undefined;
     },
 
     disconnect: async (context) => {
-      try {
-        await context.session().halt();
-      } catch (error) {
-        // Leaving before a launch is fine.
-        if (!(error instanceof RequestError)) throw error;
-      }
-      context.setSession(undefined);
+      await leave(context);
       return undefined;
     },
   },

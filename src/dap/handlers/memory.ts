@@ -47,7 +47,9 @@ export const memoryRequests: HandlerGroup = {
       const bytes = fromBase64(args.data);
       const written = session.write(at, bytes);
       if (written < bytes.length && args.allowPartial !== true) {
-        throw new RequestError(`Only ${written} of ${bytes.length} bytes at ${formatAddress(at)} lie in mapped memory.`);
+        throw new RequestError(
+          `Only ${written} of ${bytes.length} bytes at ${formatAddress(at)} lie in mapped memory.`,
+        );
       }
       context.afterResponse(() => {
         context.event('memory', { memoryReference: args.memoryReference, offset: args.offset ?? 0, count: written });

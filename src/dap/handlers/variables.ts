@@ -96,7 +96,8 @@ export const variableRequests: HandlerGroup = {
       const session = context.stopped();
       const scope = SCOPES.find((s) => s.reference === args.variablesReference);
       const register = registerNamed(args.name);
-      if (scope === undefined || register?.group !== scope.group) throw new RequestError(`"${args.name}" cannot be set.`);
+      if (scope === undefined || register?.group !== scope.group)
+        throw new RequestError(`"${args.name}" cannot be set.`);
       session.assign({ kind: 'register', name: register.name }, typedValue(session, args.value));
       context.afterResponse(() => context.event('invalidated', { areas: ['variables', 'stacks'] }));
       const made = variable(session, register);

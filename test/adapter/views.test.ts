@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import { FLAG_REQUESTS } from '../../src/dap/capabilities';
+import { ask, failureOf, launched, MINIKERNEL, START, startClient, stopAfter } from './client';
+
+const SETTINGS = [
+  { cpu: 'native', mmu: 'none' },
+  { cpu: 'trap', mmu: 'shadow' },
+  { cpu: 'hw', mmu: 'shadow' },
+  { cpu: 'hw', mmu: 'nested' },
+] as const;
+
+describe.each(SETTINGS)('the views under $cpu + $mmu', (setting) => {
+  it('show the machine, the transitions, the exits and the page tables', async () => {
+    const client = await launched({ ...setting }, (c) =>
+      c.setFunctionBreakpointsRequest({ breakpoints: [{ name: 'page_fault' }] }),
+    );
+    await stopAfter(client, () => client.continueRequest({ threadId: 1 }));
+
+    const machine = await ask(client, 'ringside/machine', {});
+    const vcpu = machine.vms[0]?.vcpus[0];
+    expect(machine).toMatchObject({ ...setting, memoryMiB: 16, vms: [{ guest: 'minikernel' }] });
+    expect(vcpu).toMatchObject({ ring: 0, owner: 'kernel', realRing: setting.cpu === 'trap' ? 1 : 0 });
+    expect(vcpu?.location).toMatchObject({ symbol: 'page_fault' });
+    expect(vcpu?.groups.map((group) => group.id)).toEqual(['control', 'tables', 'tss', 'tlb']);
+
+    const transitions = await ask(client, 'ringside/transitions', { most: 5 });
+    expect(transitions.rows.length).toBeGreaterThan(0);
+    expect(transitions.rows[0]).toMatchObject({ from: 3, to: 0, cause: '#PF', vector: 14 });
+
+    const exits = await ask(client, 'ringside/exits', { mostPerGroup: 3 });
+    if (setting.cpu === 'native') expect(exits).toEqual({ total: 0, cyclesShare: 0, groups: [] });
+    else {
+      expect(exits.total).toBe(exits.groups.reduce((sum, group) => sum + group.count, 0));
+      const [group] = exits.groups;
+      expect(group?.latest).toHaveLength(3);
+      expect(group?.latest[0]).toMatchObject({ reason: group?.reason, instruction: expect.any(String) });
+      expect(exits.cyclesShare).toBeGreaterThan(0);
+    }
+
+    const tables = await ask(client, 'ringside/pageTables', { most: 100 });
+    expect(tables).toMatchObject({ kind: setting.mmu, paging: true });
+    const rows = tables.rows;
+    expect(rows.find((row) => row.gva <= 0x100000 && row.gva + row.length > 0x100000)).toBeDefined();
+    expect(rows.some((row) => row.second !== undefined)).toBe(setting.mmu !== 'none');
+    expect(rows.every((row) => !row.changed)).toBe(true);
+  });
+
+  it('mark the page that a fault has brought in', async () => {
+    const client = await launched({ ...setting }, (c) =>
+      c.setFunctionBreakpointsRequest({ breakpoints: [{ name: 'page_fault' }] }),
+    );
+    await stopAfter(client, () => client.continueRequest({ threadId: 1 }));
+    await ask(client, 'ringside/pageTables', { most: 100 });
+    await stopAfter(client, () => client.stepOutRequest({ threadId: 1 }));
+    const { rows } = await ask(client, 'ringside/pageTables', { most: 100 });
+    const changed = rows.filter((row) => row.changed);
+    expect(changed.map((row) => row.gva)).toContain(0x40010000);
+    expect(changed.find((row) => row.gva === 0x40010000)?.was).toBeUndefined();
+  });
+});
+
+describe('facts', () => {
+  it('differ between the settings as they should, and the digest does not', async () => {
+    const digests = new Set<string>();
+    for (const setting of SETTINGS) {
+      const client = await launched({ ...setting }, (c) =>
+        c.setFunctionBreakpointsRequest({ breakpoints: [{ name: 'finish' }] }),
+      );
+      await stopAfter(client, () => client.continueRequest({ threadId: 1 }));
+      const { facts, digest } = await ask(client, 'ringside/facts', {});
+      digests.add(digest);
+      expect(facts).toMatchObject({ exits: { total: expect.any(Number) }, rings: { total: expect.any(Number) } });
+    }
+    expect([...digests]).toEqual([expect.stringMatching(/^[0-9a-f]{16}$/)]);
+  });
+});
+
+describe('custom requests', () => {
+  it('lead from an address to its line, and take serial input', async () => {
+    const client = await launched();
+    expect(await ask(client, 'ringside/locate', { address: 0x100020 })).toMatchObject({
+      location: { path: MINIKERNEL, line: START, symbol: 'start' },
+    });
+    expect(await ask(client, 'ringside/locate', { address: 0 })).toEqual({});
+    expect(await ask(client, 'ringside/serialInput', { text: 'x' })).toEqual({});
+  });
+
+  it('name the cause of a stop at an event', async () => {
+    const client = await launched({ cpu: 'hw', mmu: 'shadow' }, (c) =>
+      c.customRequest('setExceptionBreakpoints', {
+        filters: [],
+        filterOptions: [{ filterId: 'vm-exit', condition: 'reason == 28' }],
+      }),
+    );
+    const stop = await stopAfter(client, () => client.continueRequest({ threadId: 1 }));
+    expect(stop).toMatchObject({ reason: 'exception', description: 'VM exit 28 Control-register access' });
+    const info = await client.exceptionInfoRequest({ threadId: 1 });
+    expect(info.body.exceptionId).toBe('vm-exit');
+  });
+});
+
+describe('capabilities', () => {
+  it('announce exactly the requests that are answered', async () => {
+    const client = await startClient();
+    const { body } = await client.initializeRequest();
+    for (const [flag, request] of Object.entries(FLAG_REQUESTS)) {
+      const announced = Object.entries(body ?? {}).some(([name, value]) => name === flag && value === true);
+      const answer = await failureOf(client.customRequest(request, {}).then(() => Promise.reject(new Error('ok'))));
+      expect([flag, announced]).toEqual([flag, !answer.includes('does not know the request')]);
+      if (request === 'terminate') break;
+    }
+  });
+});
