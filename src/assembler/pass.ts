@@ -17,6 +17,8 @@ import { addressIn, hasRegisters, isScalar, scalar, type Value } from './values'
 import { dataDirective, isMnemonic } from './vocabulary';
 
 const mostDiagnostics = 500;
+/** Copies that TIMES makes of a statement whose bytes depend on their address, each assembled by itself. */
+const mostSingleCopies = 1 << 20;
 
 /** What one pass leaves to the next. */
 export interface PassResult {
@@ -330,8 +332,10 @@ export class Pass implements DirectiveSite {
     const directive = directiveNamed(operation.text);
     const usesHere = parsed.rest.some((token) => token.text === '$');
     if (directive) {
+      refuseManyCopies(count, operation);
       for (let copy = 0; copy < count; copy++) directive(parsed, operation, this);
     } else if (data?.define) {
+      if (usesHere) refuseManyCopies(count, operation);
       const copies = usesHere ? count : Math.min(count, 1);
       for (let copy = 0; copy < copies; copy++) {
         this.#here = this.position();
@@ -384,7 +388,9 @@ export class Pass implements DirectiveSite {
       const assembled = assembleInstruction({ mnemonic: operation.text, prefixes, operands, range }, site);
       for (const warning of assembled.warnings) this.warn(warning.message, warning.range);
       if (assembled.error) this.#report('error', assembled.error.message, assembled.error.range, this.#line);
-      const copies = usesHere || assembled.dependsOnAddress ? 1 : count - done;
+      const single = usesHere || assembled.dependsOnAddress;
+      if (single) refuseManyCopies(count, operation);
+      const copies = single ? 1 : count - done;
       this.#firstBits ??= this.bits;
       this.emit(assembled.bytes, copies, 'code', parsed.prefixes[0] ?? operation);
       done += copies;
@@ -435,6 +441,14 @@ export class Pass implements DirectiveSite {
       return { severity, message, ...range };
     return { severity, message, ...site, inMacro: { ...range, macro: macro.name } };
   }
+}
+
+function refuseManyCopies(count: number, operation: Token): void {
+  if (count <= mostSingleCopies) return;
+  throw new SourceError(
+    `"times ${count}" repeats a statement that depends on its address; at most ${mostSingleCopies} such copies are made.`,
+    rangeOf(operation),
+  );
 }
 
 function missingOperand({ rest }: ParsedLine, fallback: SourceRange): SourceError {

@@ -124,11 +124,6 @@ export function isDirective(name: string): boolean {
   return directives.has(lower) || data.has(lower);
 }
 
-/** All directive names, for completion and for suggestions. */
-export function directiveNames(): readonly string[] {
-  return [...directives, ...data.keys()];
-}
-
 const prefixes: ReadonlySet<string> = new Set(
   'lock rep repe repz repne repnz a16 a32 a64 o16 o32 o64 cs ds es ss fs gs'.split(' '),
 );

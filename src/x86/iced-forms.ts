@@ -187,8 +187,3 @@ export function opCodeFacts(code: Code): OpCodeFacts {
     info.free();
   }
 }
-
-/** True when the form can be encoded in code of this width. */
-export function isAvailable(form: InstructionForm, bitness: Bitness): boolean {
-  return form.modes[bitness];
-}

@@ -16,7 +16,6 @@ export {
   Code,
   CodeSize,
   FlowControl,
-  MemorySize,
   Mnemonic,
   OpCodeOperandKind,
   OpKind,
@@ -25,14 +24,12 @@ export {
 } from 'iced-x86';
 export {
   type Bitness,
-  type FlagEffects,
   type InstructionForm,
   instructionForms,
-  isAvailable,
   type OpCodeFacts,
   opCodeFacts,
 } from './iced-forms';
-export { type EncodeMemory, type EncodeOperand, type EncodeRequest, encodeForm, fixedRegister } from './iced-encoder';
+export { type EncodeMemory, type EncodeOperand, encodeForm, fixedRegister } from './iced-encoder';
 import type { Bitness } from './iced-forms';
 
 /** The parts of a memory operand, as encoded; string instructions have none (their operand kinds say which they use). */
