@@ -84,10 +84,10 @@ function randomGuest(seed: number): BootImage {
   const reload = (): void => {
     lines.push(`mov eax, ${hex(root)}`, 'mov cr3, eax');
   };
-  for (let i = 0; i < 150; i++) {
-    const [table, page] = [random(3), random(8)];
+  for (let i = 0; i < 500; i++) {
+    const [table, page] = [random(3), random(3)];
     const address = (bases[table] ?? 0) + page * 0x1000 + random(1000) * 4;
-    switch (random(9)) {
+    switch (random(14)) {
       case 0:
       case 1: {
         const entry =
@@ -95,7 +95,9 @@ function randomGuest(seed: number): BootImage {
           (random(4) === 0 ? 0 : 1) |
           (random(3) === 0 ? 0 : 2) |
           ((random(8) << 4) & 0x60);
-        lines.push(`mov dword [${hex((tables[table] ?? 0) + page * 4)}], ${hex(entry)}`, `invlpg [${hex(address)}]`);
+        lines.push(`mov dword [${hex((tables[table] ?? 0) + page * 4)}], ${hex(entry)}`);
+        // A directory entry may have put the table at either place.
+        for (const base of [0x400000, 0x800000]) lines.push(`invlpg [${hex(base + page * 0x1000)}]`);
         break;
       }
       case 2: {
@@ -123,6 +125,8 @@ function randomGuest(seed: number): BootImage {
         );
         break;
       case 7:
+      case 8:
+      case 9:
         lines.push(`mov eax, [${hex(address)}]`, 'add [0x5000], eax');
         break;
       default:
