@@ -27,7 +27,7 @@ export const WINDOW = {
   gdt: WINDOW_BASE + 0x10000,
 } as const;
 
-export const STUB_SIZE = 16;
+const STUB_SIZE = 16;
 const WINDOW_PAGES = 0x20000 / PAGE_SIZE;
 const TSS_SIZE = 0x68;
 const TSS_ESP0 = 4;

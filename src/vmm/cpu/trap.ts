@@ -60,7 +60,7 @@ export interface TrapState {
   readonly gdt: ShadowGdtState;
 }
 
-export class TrapTechnique implements CpuTechnique {
+class TrapTechnique implements CpuTechnique {
   readonly name = 'trap';
   readonly root = 'off';
   readonly tlb: RealTlb;

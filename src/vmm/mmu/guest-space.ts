@@ -13,7 +13,7 @@ import type { Vcpu } from '../vcpu';
 import type { Vm } from '../vm';
 
 /** Guest-physical memory for walks whose A and D upkeep is part of the guest's run. */
-export function guestSpace(vm: Vm): PhysicalSpace {
+function guestSpace(vm: Vm): PhysicalSpace {
   return {
     read32: (gpa) => vm.read(gpa, 4),
     write32: (gpa, entry) => vm.writeWalkBits(gpa, entry),
