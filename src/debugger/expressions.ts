@@ -100,9 +100,10 @@ export class Expression {
     throw new ExpressionError('Only a register, a flag or memory such as [esp+4] or byte [buffer] can be set.');
   }
 
-  /** The linear address of a memory operand, for views that lead on to memory; undefined for other expressions. */
-  memoryAddress(scope: ExpressionScope): number | undefined {
-    return this.root.kind === 'memory' ? addressOf(this.root, scope) : undefined;
+  /** Linear address and bytes of a memory operand; undefined for other expressions. */
+  memoryRange(scope: ExpressionScope): { readonly address: number; readonly length: 1 | 2 | 4 } | undefined {
+    const { root } = this;
+    return root.kind === 'memory' ? { address: addressOf(root, scope), length: root.size } : undefined;
   }
 }
 

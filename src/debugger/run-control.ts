@@ -5,10 +5,12 @@
 import { DeliveryKind, eventKindNumber } from '../machine/event-kinds';
 import { EVENT_WORDS, type EventObject, EW, readEvent } from '../machine/events';
 import type { Machine, MachineStop } from '../machine/machine';
+import { hex } from './addresses';
 import type { Breakpoints } from './breakpoints';
 import type { EventFilter, EventFilters } from './event-filters';
 import type { ExpressionScope } from './expressions';
 import type { Stop, StopReason } from './stop';
+import type { DataBreakpoints } from './watchpoints';
 
 /** Instructions between two looks at the mailbox: a few milliseconds of an interpreted guest. */
 const SLICE = 200_000;
@@ -45,6 +47,7 @@ export interface RunControlParts {
   gpa(linear: number): number | undefined;
   /** Addresses at which the machine stops. */
   armed(): ReadonlySet<number>;
+  watched(): DataBreakpoints;
   yieldToHost(): Promise<void>;
   /** Called after each slice: serial output, checkpoints. */
   sliceEnded(): void;
@@ -202,7 +205,16 @@ export class RunControl {
       return { kind: 'delivery', interrupt: watch.delivered.fields['kind'] === DeliveryKind.interrupt };
     }
     if (stop.reason === 'breakpoint') return this.arrived(goal, stop.linear);
-    if (stop.reason === 'watchpoint') return this.stopped('data breakpoint', 'Paused on data breakpoint', []);
+    if (stop.reason === 'watchpoint') {
+      const hit = this.parts.watched().at(stop.hpa);
+      const [first] = hit;
+      const what = first === undefined ? 'data breakpoint' : `access to ${hex(first.linear)}`;
+      return this.stopped(
+        'data breakpoint',
+        `Paused on ${what}`,
+        hit.map((b) => b.id),
+      );
+    }
     if (stop.reason === 'waiting') return 'waiting';
     if (goal.count !== undefined && machine.clock.instructions >= goal.count) return { kind: 'goal' };
     // The next call does not stop at the instruction where it begins, so a slice that ends there looks for itself.

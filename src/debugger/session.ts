@@ -29,6 +29,8 @@ import { StopView } from './stop-view';
 import { type Granularity, Stepping } from './stepping';
 import type { Stop } from './stop';
 import { TimeTravel } from './time-travel';
+import { secondRoot } from './vmcs-view';
+import { type DataBreakpoint, DataBreakpoints } from './watchpoints';
 
 export interface LaunchOptions {
   readonly program: string;
@@ -58,6 +60,7 @@ export class Session {
   private readonly stepping: Stepping;
   private readonly travel: TimeTravel;
   private readonly deliveries: Deliveries;
+  private readonly watched = new DataBreakpoints();
   private table: Breakpoints;
   private extraPlaces: ReadonlySet<number> = new Set();
   private armed: ReadonlySet<number> = new Set();
@@ -84,6 +87,7 @@ export class Session {
       address: () => this.place().address,
       gpa: (linear) => machine.guest().translate(linear)?.gpa,
       armed: () => this.armed,
+      watched: () => this.watched,
       yieldToHost: () => options.yieldToHost(),
       sliceEnded: () => this.sliceEnded(),
       ended: () => endText(machine, (address) => this.placeText(address)),
@@ -188,6 +192,8 @@ export class Session {
     this.pageTables.advance();
     this.seen = undefined;
     this.control.start();
+    // Loads and edits of the debugger's own touch watched memory too; they are no hits.
+    this.machine.memory.takeWatchHit();
     try {
       return await action();
     } finally {
@@ -240,6 +246,15 @@ export class Session {
     this.table = old.table.rebound(this.program.codeMap);
     this.filters.takeFrom(old.filters);
     this.armBreakpoints();
+    this.watched.takeFrom(old.watched, this.machine.guest());
+    this.machine.processor.setWatchpoints(this.watched.pieces);
+  }
+
+  /** Replaces the data breakpoints; they bind to where their addresses lead now. */
+  setDataBreakpoints(wanted: Parameters<DataBreakpoints['set']>[0]): readonly DataBreakpoint[] {
+    const set = this.watched.set(wanted, this.machine.guest());
+    this.machine.processor.setWatchpoints(this.ignoring ? [] : this.watched.pieces);
+    return set;
   }
 
   private armBreakpoints(): void {
@@ -360,7 +375,7 @@ export class Session {
 
   /** HPA of the shadow or nested root that the hardware uses, where there is one. */
   get secondRoot(): number | undefined {
-    return undefined;
+    return secondRoot(this.machine, this.config.mmu);
   }
 
   // Edits

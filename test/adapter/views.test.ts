@@ -21,7 +21,8 @@ describe.each(SETTINGS)('the views under $cpu + $mmu', (setting) => {
     expect(machine).toMatchObject({ ...setting, memoryMiB: 16, vms: [{ guest: 'minikernel' }] });
     expect(vcpu).toMatchObject({ ring: 0, owner: 'kernel', realRing: setting.cpu === 'trap' ? 1 : 0 });
     expect(vcpu?.location).toMatchObject({ symbol: 'page_fault' });
-    expect(vcpu?.groups.map((group) => group.id)).toEqual(['control', 'tables', 'tss', 'tlb']);
+    const groups = vcpu?.groups.map((group) => group.id);
+    expect(groups).toEqual(['control', 'tables', 'tss', 'tlb', ...(setting.cpu === 'hw' ? ['vmcs'] : [])]);
 
     const transitions = await ask(client, 'ringside/transitions', { most: 5 });
     expect(transitions.rows.length).toBeGreaterThan(0);
@@ -39,6 +40,8 @@ describe.each(SETTINGS)('the views under $cpu + $mmu', (setting) => {
 
     const tables = await ask(client, 'ringside/pageTables', { most: 100 });
     expect(tables).toMatchObject({ kind: setting.mmu, paging: true });
+    expect(tables.secondRoot === undefined).toBe(setting.mmu === 'none');
+    expect(tables.secondRoot).not.toBe(tables.guestRoot);
     const rows = tables.rows;
     expect(rows.find((row) => row.gva <= 0x100000 && row.gva + row.length > 0x100000)).toBeDefined();
     expect(rows.some((row) => row.second !== undefined)).toBe(setting.mmu !== 'none');
@@ -96,6 +99,27 @@ describe('custom requests', () => {
     expect(stop).toMatchObject({ reason: 'exception', description: 'VM exit 28 Control-register access' });
     const info = await client.exceptionInfoRequest({ threadId: 1 });
     expect(info.body.exceptionId).toBe('vm-exit');
+  });
+});
+
+describe('data breakpoints', () => {
+  it.each(SETTINGS)('stop at a write under $cpu + $mmu', async (setting) => {
+    const client = await launched({ ...setting });
+    const info = await client.dataBreakpointInfoRequest({ name: '[processes_alive]' });
+    const dataId = info.body.dataId ?? '';
+    expect(info.body.description).toMatch(/^4 bytes at 0x/);
+    const set = await client.setDataBreakpointsRequest({ breakpoints: [{ dataId, accessType: 'write' }] });
+    expect(set.body.breakpoints[0]).toMatchObject({ verified: true });
+    const stop = await stopAfter(client, () => client.continueRequest({ threadId: 1 }));
+    expect(stop).toMatchObject({ reason: 'data breakpoint', hitBreakpointIds: [set.body.breakpoints[0]?.id] });
+    const { body } = await client.evaluateRequest({ expression: '[processes_alive]', context: 'watch' });
+    expect(body.result).toContain('(1)');
+  });
+
+  it('say why they cannot bind', async () => {
+    const client = await launched();
+    const info = await client.dataBreakpointInfoRequest({ name: 'nowhere' });
+    expect(info.body).toMatchObject({ dataId: null, description: expect.stringContaining('nowhere') });
   });
 });
 

@@ -1,8 +1,10 @@
 /** Breakpoints of every kind: source lines, labels, instructions, machine events. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import { parseAddress } from '../../debugger/addresses';
+import { hex, parseAddress } from '../../debugger/addresses';
 import type { Breakpoint } from '../../debugger/breakpoints';
 import { EVENT_FILTERS } from '../../debugger/event-filters';
+import { Expression, ExpressionError } from '../../debugger/expressions';
+import type { Session } from '../../debugger/session';
 import type { AdapterContext, HandlerGroup } from '../handler';
 
 function described(context: AdapterContext, breakpoint: Breakpoint): DebugProtocol.Breakpoint {
@@ -14,7 +16,7 @@ function described(context: AdapterContext, breakpoint: Breakpoint): DebugProtoc
     ...(message === undefined ? {} : { message }),
     ...(path === undefined ? {} : { source: source(path) }),
     ...(line === undefined ? {} : { line: context.lineToClient(line) }),
-    ...(address === undefined ? {} : { instructionReference: `0x${address.toString(16)}` }),
+    ...(address === undefined ? {} : { instructionReference: hex(address) }),
   };
 }
 
@@ -23,12 +25,38 @@ export function source(path: string): DebugProtocol.Source {
   return { name: path.split(/[\\/]/).pop() ?? path, path };
 }
 
+interface Range {
+  readonly address: number;
+  readonly length: number;
+}
+
+/** A range that the user typed as an address; a sentence when it is none. */
+function addressRange(text: string, bytes = 4): Range | string {
+  const address = parseAddress(text);
+  if ('problem' in address) return address.problem;
+  if (address.space !== 'linear') return 'A data breakpoint needs a linear address such as 0x401000.';
+  return { address: address.address, length: bytes };
+}
+
+/** The memory that an expression reads, or four bytes where its value points; a sentence when it is no expression. */
+function expressionRange(session: Session, text: string): Range | string {
+  try {
+    const expression = Expression.parse(text);
+    const target = expression.memoryRange(session.scope);
+    return target ?? { address: expression.evaluate(session.scope), length: 4 };
+  } catch (error) {
+    if (error instanceof ExpressionError) return error.message;
+    throw error;
+  }
+}
+
 export const breakpointRequests: HandlerGroup = {
   capabilities: {
     supportsConditionalBreakpoints: true,
     supportsHitConditionalBreakpoints: true,
     supportsLogPoints: true,
     supportsExceptionFilterOptions: true,
+    supportsDataBreakpointBytes: true,
     exceptionBreakpointFilters: EVENT_FILTERS.map((filter) => ({
       filter: filter.id,
       label: filter.label,
@@ -92,6 +120,33 @@ export const breakpointRequests: HandlerGroup = {
         breakpoints: problems.map((message) =>
           message === undefined ? { verified: true } : { verified: false, message },
         ),
+      };
+    },
+
+    dataBreakpointInfo: (context, args) => {
+      const session = context.stopped();
+      const place = args.asAddress === true ? addressRange(args.name, args.bytes) : expressionRange(session, args.name);
+      if (typeof place === 'string') return { dataId: null, description: place };
+      return {
+        dataId: `${hex(place.address)}/${place.length}`,
+        description: `${place.length} byte${place.length === 1 ? '' : 's'} at ${hex(place.address)}`,
+        accessTypes: ['read', 'write', 'readWrite'],
+        canPersist: true,
+      };
+    },
+
+    setDataBreakpoints: (context, args) => {
+      const session = context.session();
+      const wanted = args.breakpoints.map((b) => {
+        const [address = '', length = '1'] = b.dataId.split('/');
+        return { linear: Number(address) >>> 0, length: Number(length), access: b.accessType ?? 'write' };
+      });
+      return {
+        breakpoints: session.setDataBreakpoints(wanted).map(({ id, verified, message }) => ({
+          id,
+          verified,
+          ...(message === undefined ? {} : { message }),
+        })),
       };
     },
 

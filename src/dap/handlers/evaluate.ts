@@ -33,7 +33,7 @@ function show(session: Session, text: string): Shown {
     const expression = Expression.parse(text);
     const value = expression.evaluate(session.scope);
     const register = registerNamed(text.trim());
-    const address = expression.memoryAddress(session.scope) ?? value;
+    const address = expression.memoryRange(session.scope)?.address ?? value;
     const result =
       register === undefined
         ? valueText(session, value)

@@ -2,6 +2,8 @@
 import { hex, hex32 } from '../../debugger/addresses';
 import { readLinear } from '../../debugger/guest-memory';
 import type { Session } from '../../debugger/session';
+import { vmcsPlace, vmcsRows } from '../../debugger/vmcs-view';
+import { TLB_DIRTY, TLB_GLOBAL, TLB_LARGE, TLB_USER, TLB_WRITABLE } from '../../engine/tlb';
 import { digestOf } from '../../facts/digest';
 import { factsReport } from '../../facts/report';
 import { CpuState, OFF } from '../../engine/state';
@@ -28,6 +30,8 @@ function vcpuGroups(session: Session, state: CpuState): MachineGroup[] {
   });
   const word = (name: string, value: number): NamedValue => ({ name, value: hex32(value) });
   const { machine } = session;
+  const { tlb } = machine.processor;
+  const vmcs = vmcsRows(machine);
   return [
     {
       id: 'control',
@@ -54,10 +58,29 @@ function vcpuGroups(session: Session, state: CpuState): MachineGroup[] {
     {
       id: 'tlb',
       label: 'TLB',
-      description: `${machine.processor.tlb.used} of ${session.config.tlbEntries}`,
-      rows: [],
+      description: `${tlb.used} of ${tlb.capacity}`,
+      rows: tlb.entries().map((entry) => ({
+        name: hex32(entry.page * 4096),
+        value: `hpa ${hex32(entry.hpaPage * 4096)} ${tlbFlags(entry.flags)}${entry.tag === 0 ? '' : ` vpid ${entry.tag}`}`,
+        address: entry.page * 4096,
+      })),
     },
+    ...(vmcs.length === 0 ? [] : [{ id: 'vmcs', label: 'VMCS', description: vmcsPlace(machine), rows: vmcs }]),
   ];
+}
+
+const TLB_FLAGS: readonly (readonly [string, number])[] = [
+  ['W', TLB_WRITABLE],
+  ['U', TLB_USER],
+  ['D', TLB_DIRTY],
+  ['G', TLB_GLOBAL],
+  ['4M', TLB_LARGE],
+];
+
+function tlbFlags(flags: number): string {
+  return TLB_FLAGS.filter(([, mask]) => (flags & mask) !== 0)
+    .map(([name]) => name)
+    .join(' ');
 }
 
 /** The ring-0 stack that a 32-bit TSS names (Intel SDM 3A, "Task-State Segment"). */
