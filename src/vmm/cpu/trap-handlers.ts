@@ -54,7 +54,7 @@ function* ownFault(context: TrapHandlerContext, trap: Trap): Handler {
 
 /** The host timer: what is due is found out on the way back to the guest, as on every visit. */
 function* externalInterrupt(_context: TrapHandlerContext, trap: Trap): Handler {
-  yield step('external interrupt: the host timer', { vector: trap.vector });
+  yield step('external interrupt in ring 0: the host timer', { vector: trap.vector });
 }
 
 /** The guest single-steps itself: the only debug exception, since its debug registers are virtual. */
