@@ -145,7 +145,9 @@ class TrapTechnique implements CpuTechnique {
   *visit(): Handler {
     if (!this.started) {
       this.started = true;
-      yield step('first entry: the guest starts deprivileged, as its loader left it', { eip: this.parts.vcpu.state.eip });
+      yield step('first entry: the guest starts deprivileged, as its loader left it', {
+        eip: this.parts.vcpu.state.eip,
+      });
     } else {
       yield* call('handle', this.handle());
     }
