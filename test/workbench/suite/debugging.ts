@@ -2,14 +2,11 @@
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import * as vscode from 'vscode';
 import { entryLine, lineOf, minikernel, textOf } from './guest';
-import { Recorder } from './recorder';
-import { andStop, breakAt, equal, evaluate, launch, matches, pressF5, tidy } from './session';
+import { andStop, breakAt, equal, evaluate, launch, matches, pressF5, tidy, useRecorder } from './session';
 import { say } from './witness';
 
 export function debugging(): void {
-  const recorder = new Recorder();
-  afterEach(tidy);
-  after(() => recorder.dispose());
+  const recorder = useRecorder();
 
   it('F5 without a launch.json stands at the entry of the guest kernel', async () => {
     const began = performance.now();
@@ -74,17 +71,26 @@ export function debugging(): void {
     );
   });
 
-  for (const [cpu, mmu] of [
-    ['native', 'none'],
-    ['trap', 'shadow'],
-    ['hw', 'shadow'],
-    ['hw', 'nested'],
-  ] as const)
-    it(`runs the guest to its intended end under ${cpu} ${mmu}`, async () => {
+  it('runs the guest to its intended end under every technique, with the same output', async () => {
+    const outputs: string[] = [];
+    for (const [cpu, mmu] of [
+      ['native', 'none'],
+      ['trap', 'shadow'],
+      ['hw', 'shadow'],
+      ['hw', 'nested'],
+    ] as const) {
+      const began = performance.now();
       await launch(recorder, { cpu, mmu, stopOnEntry: false });
-      await recorder.terminated(25_000);
-      equal(recorder.serial(), await textOf(minikernel('output.txt')), `output under ${cpu} ${mmu}`);
-    });
+      await recorder.terminated(40_000);
+      say(`measured: launch and whole run under ${cpu} ${mmu} ${Math.round(performance.now() - began)} ms`);
+      outputs.push(recorder.serial());
+      equal(outputs[outputs.length - 1], outputs[0], `output under ${cpu} ${mmu}, compared with native`);
+      await tidy(recorder);
+    }
+    // output.txt is another machine's run: where the timer strikes decides how the lines of the processes interleave.
+    const sorted = (text: string): string => text.split('\n').sort().join('\n');
+    equal(sorted(outputs[0] ?? ''), sorted(await textOf(minikernel('output.txt'))), 'lines of the output');
+  }).timeout(170_000);
 
   it('offers every technique as a launch configuration', async () => {
     const extension = vscode.extensions.getExtension('ringside.ringside');

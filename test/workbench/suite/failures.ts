@@ -1,13 +1,11 @@
 // Whatever goes wrong gets one clear message, and the next F5 works.
 import { scratchGuest } from './guest';
-import { Recorder, waitFor } from './recorder';
-import { command, equal, launch, matches, pathOf, pressF5, tidy } from './session';
+import { waitFor } from './recorder';
+import { command, equal, launch, matches, pathOf, pressF5, tidy, useRecorder } from './session';
 import { workersOf } from './workers';
 
 export function failures(): void {
-  const recorder = new Recorder();
-  afterEach(tidy);
-  after(() => recorder.dispose());
+  const recorder = useRecorder();
 
   /** The one sentence that a failed launch gives. */
   async function refusal(attributes: Record<string, unknown>): Promise<string> {
@@ -20,7 +18,7 @@ export function failures(): void {
   }
 
   async function nextF5Works(): Promise<void> {
-    await tidy();
+    await tidy(recorder);
     equal((await pressF5(recorder)).reason, 'entry', 'the next F5');
   }
 
@@ -40,11 +38,16 @@ export function failures(): void {
     await nextF5Works();
   });
 
-  it('a guest that triple-faults: the session ends with the reason', async () => {
+  it('a guest that triple-faults: stops there, says so, and then ends', async () => {
     const source = 'bits 32\norg 0x100000\n  lidt [none]\n  int3\nnone: dw 0\n  dd 0\n';
     const guest = await scratchGuest('triple.asm', source);
     await launch(recorder, { program: pathOf(guest), stopOnEntry: false });
-    await waitFor('the reason', () => (/triple fault/i.test(recorder.output()) ? true : undefined));
+    const { said, frame } = await recorder.stop();
+    matches(said, /triple fault/i, 'the reason of the stop');
+    equal(frame.line, 4, 'line of the stop');
+    await command('workbench.action.debug.continue');
+    await recorder.terminated();
+    matches(recorder.output(), /triple fault/i, 'the message');
     await nextF5Works();
   });
 

@@ -9,7 +9,18 @@ interface Heard {
   readonly session: vscode.DebugSession;
 }
 
+/** A stop with the innermost frame. */
+interface Stop {
+  readonly reason: string;
+  /** What the adapter says about it to the user. */
+  readonly said: string;
+  readonly at: number;
+  readonly session: vscode.DebugSession;
+  readonly frame: DebugProtocol.StackFrame;
+}
+
 const PATIENCE_MS = 15_000;
+const SILENCE_MS = 60;
 
 /** Waits until `look` finds something; fails with what was awaited. */
 export async function waitFor<T>(
@@ -26,18 +37,58 @@ export async function waitFor<T>(
   }
 }
 
+/** A message in a word or two: `next`, `next (refused)`, `stopped`. */
+function nameOf(message: DebugProtocol.ProtocolMessage): string {
+  const { command, event, success } = message as Partial<DebugProtocol.Response & DebugProtocol.Event>;
+  return `${command ?? event ?? message.type}${success === false ? ' (refused)' : ''}`;
+}
+
 export class Recorder implements vscode.Disposable {
   private heard: Heard[] = [];
-  private readonly registration: vscode.Disposable;
+  private readonly tail: string[] = [];
+  /** Sessions that the workbench has started and not yet let go. */
+  readonly living = new Set<string>();
+  private readonly registrations: vscode.Disposable[];
+  private unanswered = 0;
+  private lastPassed = 0;
 
   constructor() {
-    this.registration = vscode.debug.registerDebugAdapterTrackerFactory('ringside', {
+    const tracker = vscode.debug.registerDebugAdapterTrackerFactory('ringside', {
       createDebugAdapterTracker: (session) => ({
+        onWillReceiveMessage: (message: DebugProtocol.ProtocolMessage) => {
+          this.tail.push(`> ${nameOf(message)}`);
+          this.passed(message, 1);
+        },
         onDidSendMessage: (message: DebugProtocol.ProtocolMessage) => {
+          this.tail.push(`< ${nameOf(message)}`);
+          this.passed(message, -1);
           this.heard.push({ message, at: performance.now(), session });
         },
       }),
     });
+    const ended = vscode.debug.onDidTerminateDebugSession((session) => {
+      this.living.delete(session.id);
+      this.unanswered = 0;
+    });
+    const started = vscode.debug.onDidStartDebugSession((session) => void this.living.add(session.id));
+    this.registrations = [tracker, started, ended];
+  }
+
+  private passed(message: DebugProtocol.ProtocolMessage, unanswered: number): void {
+    if (message.type !== 'event') this.unanswered += unanswered;
+    this.lastPassed = performance.now();
+  }
+
+  /** Waits until every request is answered and the line has been silent for a moment. */
+  async quiet(): Promise<void> {
+    await waitFor('the end of the traffic with the adapter', () =>
+      this.unanswered === 0 && performance.now() - this.lastPassed > SILENCE_MS ? true : undefined,
+    );
+  }
+
+  /** The latest messages in both directions, for a failed test. */
+  last(count: number): string {
+    return this.tail.slice(-count).join('  ');
   }
 
   /** Forgets what was said so far. */
@@ -54,7 +105,7 @@ export class Recorder implements vscode.Disposable {
   }
 
   /** The first stop since the last clear(), with the innermost frame. */
-  async stop(): Promise<{ reason: string; at: number; session: vscode.DebugSession; frame: DebugProtocol.StackFrame }> {
+  async stop(): Promise<Stop> {
     const stopped = await waitFor('a `stopped` event', () => this.events('stopped')[0] ?? this.refusal());
     // The body of this event as the protocol defines it.
     const body = stopped.body as DebugProtocol.StoppedEvent['body'];
@@ -65,7 +116,8 @@ export class Recorder implements vscode.Disposable {
     })) as DebugProtocol.StackTraceResponse['body'];
     const frame = trace.stackFrames[0];
     if (frame === undefined) throw new Error('The adapter stopped without a stack frame.');
-    return { reason: body.reason, at: stopped.at, session: stopped.session, frame };
+    const said = `${body.description ?? ''} ${body.text ?? ''}`;
+    return { reason: body.reason, said, at: stopped.at, session: stopped.session, frame };
   }
 
   /** A session that failed instead of doing what the caller waits for: its reason becomes the test's failure. */
@@ -108,6 +160,6 @@ export class Recorder implements vscode.Disposable {
   }
 
   dispose(): void {
-    this.registration.dispose();
+    for (const registration of this.registrations) registration.dispose();
   }
 }

@@ -3,7 +3,8 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import * as vscode from 'vscode';
 import type { RingsideApi } from '../../../src/extension/activate';
 import { minikernel, show } from './guest';
-import { type Recorder, waitFor } from './recorder';
+import { Recorder, waitFor } from './recorder';
+import { say } from './witness';
 
 export const command = (name: string, ...args: unknown[]): Thenable<unknown> =>
   vscode.commands.executeCommand(name, ...args);
@@ -39,10 +40,28 @@ export async function andStop(recorder: Recorder, name: string): ReturnType<Reco
 }
 
 /** Ends whatever session runs and removes all breakpoints, so that tests do not see each other. */
-export async function tidy(): Promise<void> {
+export async function tidy(recorder: Recorder): Promise<void> {
   vscode.debug.removeBreakpoints(vscode.debug.breakpoints);
-  if (vscode.debug.activeDebugSession !== undefined) await vscode.debug.stopDebugging();
-  await waitFor('the end of the session', () => (vscode.debug.activeDebugSession === undefined ? true : undefined));
+  try {
+    // A stack trace that arrives while its session ends would make the ended session the workbench's active one again.
+    await recorder.quiet();
+    if (recorder.living.size > 0) await vscode.debug.stopDebugging();
+    await waitFor('the end of the session', () => (recorder.living.size === 0 ? true : undefined));
+  } catch (error) {
+    say(`the last messages: ${recorder.last(20)}`);
+    throw error;
+  }
+}
+
+/** A recorder for the tests of a `describe`, each of which leaves no session behind. */
+export function useRecorder(): Recorder {
+  const recorder = new Recorder();
+  afterEach(async function () {
+    if (this.currentTest?.state === 'failed') say(`the last messages: ${recorder.last(20)}`);
+    await tidy(recorder);
+  });
+  after(() => recorder.dispose());
+  return recorder;
 }
 
 /** Sets a breakpoint in a file at a 1-based line. */

@@ -1,13 +1,11 @@
 // What the trees of the Ringside container show, read through the providers that feed them.
 import { lineOf, minikernel } from './guest';
-import { Recorder, waitFor } from './recorder';
-import { andStop, breakAt, command, launch, matches, pressF5, ringside, tidy, treeText } from './session';
+import { waitFor } from './recorder';
+import { andStop, breakAt, command, launch, matches, pressF5, ringside, treeText, useRecorder } from './session';
 import { say } from './witness';
 
 export function views(): void {
-  const recorder = new Recorder();
-  afterEach(tidy);
-  after(() => recorder.dispose());
+  const recorder = useRecorder();
 
   /** Launches and runs to the first instruction of the library that the ring-3 programs share. */
   async function inUserMode(cpu: string, mmu: string): Promise<void> {
