@@ -28,6 +28,7 @@ async function startWith(context: AdapterContext, args: LaunchArguments): Promis
     context.customEvent('ringside/serial', { port: 'COM1', text });
     if (args.serial === 'output') context.output(text, 'stdout');
   });
+  made.onMessage((line) => context.output(`${line}\n`, 'console'));
   launched.set(made, args);
   context.setSession(made);
   return made;
