@@ -107,6 +107,26 @@ export class EventStream {
   }
 
   emit(kind: EventKind, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0): void {
+    this.write(undefined, kind, a, b, c, d, e, f, g, h);
+  }
+
+  /** As {@link emit}, for what happened at another instruction than the one at which the guest stands by now. */
+  emitAt(ip: number, kind: EventKind, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0): void {
+    this.write(ip, kind, a, b, c, d, e, f, g, h);
+  }
+
+  private write(
+    place: number | undefined,
+    kind: EventKind,
+    a: number,
+    b: number,
+    c: number,
+    d: number,
+    e: number,
+    f: number,
+    g: number,
+    h: number,
+  ): void {
     const s = this.scratch;
     const at = this.context;
     const number = eventKindNumber(kind);
@@ -114,8 +134,9 @@ export class EventStream {
     s[1] = at.step;
     s[2] = at.count >>> 0;
     s[3] = Math.floor(at.count / 0x1_0000_0000);
-    s[4] = at.ip >>> 0;
-    s[5] = Math.floor(at.ip / 0x1_0000_0000);
+    const ip = place ?? at.ip;
+    s[4] = ip >>> 0;
+    s[5] = Math.floor(ip / 0x1_0000_0000);
     s[6] = at.cycle >>> 0;
     s[7] = Math.floor(at.cycle / 0x1_0000_0000);
     s[8] = a;

@@ -46,6 +46,8 @@ export interface RunLimits {
   readonly count?: number;
   /** Stop at each named step of the VMM's handlers. */
   readonly stepHandler?: boolean;
+  /** The run goes on where the last one ended by its count: a breakpoint at the very first instruction counts. */
+  readonly resumed?: boolean;
 }
 
 export type MachineStop =
@@ -253,7 +255,7 @@ export class Machine {
         case 'breakpoint': {
           const { eip } = this.guest().state;
           // The instruction from which the run set out, met again after a fault that the VMM hid.
-          const again = this.clock.instructions === from.count && eip === from.eip;
+          const again = limits.resumed !== true && this.clock.instructions === from.count && eip === from.eip;
           if (!again) return { reason: 'breakpoint', linear: stop.address ?? eip };
           this.processor.skipBreakpointOnce();
           break;

@@ -55,13 +55,14 @@ function pageRow(data: PageTablesData, row: PageRow): TreeRow {
       }),
     );
   }
-  return treeRow(id, `${row.changed ? '• ' : ''}${range}`, `→ gpa ${hex(row.guest.gpa)} ${row.guest.flags}${second}`, {
+  const now = `→ gpa ${hex(row.guest.gpa)} ${row.guest.flags}${second}`;
+  const story = row.changed ? `Changed since the last stop. Was: ${row.was ?? 'not mapped'}` : 'As at the last stop';
+  return treeRow(id, range, now, {
     children,
     icon: row.changed
       ? new vscode.ThemeIcon('circle-filled', new vscode.ThemeColor('ringside.changed'))
       : new vscode.ThemeIcon('circle-outline'),
-    tooltip: row.changed
-      ? `Changed since the last stop. Was: ${row.was ?? 'not mapped'}`
-      : 'Unchanged since the last stop',
+    tooltip: `gva ${range}\n${now}\n${story}`,
+    spoken: row.changed ? 'changed' : '',
   });
 }

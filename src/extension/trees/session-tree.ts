@@ -76,6 +76,8 @@ export function treeRow(
     command?: vscode.Command | undefined;
     tooltip?: string | vscode.MarkdownString;
     context?: string;
+    /** What the icon says, for screen readers. */
+    spoken?: string;
   } = {},
 ): TreeRow {
   const state =
@@ -92,6 +94,6 @@ export function treeRow(
   if (options.tooltip !== undefined) item.tooltip = options.tooltip;
   if (options.context !== undefined) item.contextValue = options.context;
   // Screen readers read label and description; icons carry nothing that these do not say.
-  item.accessibilityInformation = { label: `${label} ${description}` };
+  item.accessibilityInformation = { label: `${label} ${description} ${options.spoken ?? ''}`.trim() };
   return options.children === undefined ? { item } : { item, children: options.children };
 }

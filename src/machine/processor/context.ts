@@ -73,6 +73,8 @@ export interface RingChange {
   readonly cause: number;
   /** Vector of a delivery, `NONE` for returns and far transfers. */
   readonly vector: number;
+  /** Offset in the old CS of the instruction at which it happened: the one that caused it, or that was interrupted. */
+  readonly ip: number;
 }
 
 /** The third fault in a row: the processor shuts down. In VMX non-root operation it is a VM exit instead. */

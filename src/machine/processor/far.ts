@@ -148,8 +148,9 @@ function callInward(
   setFromDescriptor(ctx, SS, inner.stack.selector, inner.descriptor);
   state.setGpr(RSP, esp);
   const from = state.cpl;
+  const ip = state.eip;
   enterCode(ctx, selector, code, ring, offset);
-  ctx.ringChanged({ from, to: ring, cause: RingCause.far, vector: NONE });
+  ctx.ringChanged({ from, to: ring, cause: RingCause.far, vector: NONE, ip });
 }
 
 /** The code segment that a far return or IRET names, checked against the ring in the selector. */
@@ -194,6 +195,7 @@ const farReturn =
     const offset = peek(ctx, 0, size);
     const selector = peek(ctx, size, size) & 0xffff;
     const from = state.cpl;
+    const ip = state.eip;
     const ring = selector & SELECTOR_RPL;
     const code = returnTarget(ctx, selector);
     if (offset > code.segment.limit) throw new GuestFault(GP, 0);
@@ -212,7 +214,7 @@ const farReturn =
     enterCode(ctx, selector, code, ring, offset);
     dropInnerSegments(ctx, ring);
     ctx.modeChanged();
-    ctx.ringChanged({ from, to: ring, cause: RingCause.far, vector: NONE });
+    ctx.ringChanged({ from, to: ring, cause: RingCause.far, vector: NONE, ip });
     return 'stay';
   };
 

@@ -58,6 +58,7 @@ const RING_CAUSES: Readonly<Record<PendingEventKind, number>> = {
  */
 export function deliverEvent(ctx: CpuContext, event: PendingEvent): void {
   const { state } = ctx;
+  const at = state.eip;
   if ((state.cr0 & CR0_PE) === 0) throw new UnsupportedFeature('interrupt delivery in real-address mode', state.eip);
   if (event.cr2 !== undefined) state.cr2 = event.cr2;
   if (event.debugStatus !== undefined) setDebugStatus(state, event.debugStatus);
@@ -107,6 +108,7 @@ export function deliverEvent(ctx: CpuContext, event: PendingEvent): void {
     to: newCpl,
     cause: RING_CAUSES[event.kind],
     vector: event.vector,
+    ip: at,
   });
 }
 

@@ -24,6 +24,7 @@ const iret =
     const offset = peek(ctx, 0, size);
     const selector = peek(ctx, size, size) & 0xffff;
     const image = peek(ctx, 2 * size, size);
+    const ip = state.eip;
     const from = state.cpl;
     if ((image & FLAG_VM) !== 0 && size === 4 && from === 0) {
       throw new UnsupportedFeature('virtual-8086 mode (IRET with EFLAGS.VM set in the frame)', state.eip);
@@ -53,7 +54,7 @@ const iret =
     }
     // IRET ends the blocking of NMIs.
     state.setWord(OFF.interruptibility, state.word(OFF.interruptibility) & ~Interruptibility.nmi);
-    if (ring !== from) ctx.ringChanged({ from, to: ring, cause: RingCause.iret, vector: NONE });
+    if (ring !== from) ctx.ringChanged({ from, to: ring, cause: RingCause.iret, vector: NONE, ip });
     return 'stay';
   };
 

@@ -17,12 +17,12 @@ const DELIVERY_KINDS: Readonly<Record<PendingEventKind, number>> = {
 
 /** `deliver`, and `ring` when the ring changed. */
 export function emitDelivered(events: EventStream, event: PendingEvent, change: RingChange): void {
-  events.emit('deliver', event.vector, DELIVERY_KINDS[event.kind], event.errorCode ?? 0, event.cr2 ?? 0);
+  events.emitAt(change.ip, 'deliver', event.vector, DELIVERY_KINDS[event.kind], event.errorCode ?? 0, event.cr2 ?? 0);
   if (change.from !== change.to) emitRing(events, change);
 }
 
 export function emitRing(events: EventStream, change: RingChange): void {
-  events.emit('ring', change.from, change.to, change.cause, change.vector);
+  events.emitAt(change.ip, 'ring', change.from, change.to, change.cause, change.vector);
 }
 
 export function emitControl(events: EventStream, register: number, value: number, old: number): void {
