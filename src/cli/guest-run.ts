@@ -6,6 +6,7 @@ import { Facts } from '../facts/facts';
 import { type FactsReport, factsReport } from '../facts/report';
 import type { MachineConfig } from '../machine/config';
 import { HANDLER_NAMES, STOP_CAUSE_NAMES } from '../machine/event-kinds';
+import type { MachineStop } from '../machine/machine';
 import { buildMachine } from '../vmm/build';
 
 export interface RunStop {
@@ -46,12 +47,14 @@ export function runGuest(
     sent = uartOutput.count;
   };
   const SLICE = 1_000_000;
-  let stop = machine.run({ count: Math.min(limit, SLICE) });
-  flush();
-  while (stop.reason !== 'stopped' && stop.reason !== 'waiting' && machine.clock.instructions < limit) {
+  let stop: MachineStop;
+  let stuck = false;
+  do {
+    const before = machine.clock.now;
     stop = machine.run({ count: Math.min(limit, machine.clock.instructions + SLICE) });
     flush();
-  }
+    stuck = machine.clock.now === before;
+  } while (stop.reason === 'count' && !stuck && machine.clock.instructions < limit);
   const view = machine.guest();
   return {
     digest: digestOf(view, facts.all),
@@ -77,7 +80,9 @@ export function runGuest(
       const description = 'The guest is halted, and nothing can wake it: it waits for input from outside.';
       return { stop: { cause: 'waiting', value: 0, description }, ok: false };
     }
-    const description = `The guest had not ended after ${limit} instructions.`;
+    const description = stuck
+      ? 'The guest takes fault after fault and completes no instruction.'
+      : `The guest had not ended after ${limit} instructions.`;
     return { stop: { cause: 'limit', value: 0, description }, ok: false };
   }
 }

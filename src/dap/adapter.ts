@@ -21,7 +21,7 @@ import { reverseRequests } from './handlers/reverse';
 import { serialRequests } from './handlers/serial';
 import { stackRequests } from './handlers/stack';
 import { variableRequests } from './handlers/variables';
-import type { DapRequests, RequestName } from './requests';
+import { type DapRequests, REQUIRED_ARGUMENTS, type RequestName } from './requests';
 
 /** Every group, in the order of a session's life. */
 export const HANDLER_GROUPS: readonly HandlerGroup[] = [
@@ -49,6 +49,20 @@ export interface AdapterHost {
   yieldToHost(): Promise<void>;
   /** The client has left (`disconnect`); the host may end the process or worker. */
   ended?(): void;
+}
+
+/** @throws RequestError naming the first argument that is missing or of another type */
+function checkArguments({ command, arguments: raw }: DebugProtocol.Request): void {
+  const given: unknown = raw;
+  const required = REQUIRED_ARGUMENTS[command as RequestName] ?? {}; // unknown names have no row
+  const args =
+    typeof given === 'object' && given !== null ? new Map<string, unknown>(Object.entries(given)) : new Map();
+  for (const [name, type] of Object.entries(required)) {
+    const value: unknown = args.get(name);
+    if (typeof value !== type || value === null) {
+      throw new RequestError(`The request "${command}" needs the argument "${name}" (${type}).`);
+    }
+  }
 }
 
 const NOT_LAUNCHED = 'No guest is loaded: send a launch request first.';
@@ -116,6 +130,7 @@ export class RingsideAdapter extends DebugSession {
         | ((context: AdapterContext, args: unknown) => unknown)
         | undefined;
       if (handler === undefined) throw new RequestError(`Ringside does not know the request "${request.command}".`);
+      checkArguments(request);
       const body = handler(this.context, request.arguments ?? {});
       // Handlers that need not wait answer at once, so that responses keep the order of the requests.
       response.body = (body instanceof Promise ? await body : body) as DapRequests[RequestName]['body'];

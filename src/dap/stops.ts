@@ -16,7 +16,6 @@ export function resume(context: AdapterContext, session: Session, run: (session:
 }
 
 function report(context: AdapterContext, stop: Stop): void {
-  for (const line of stop.messages) context.output(`${line}\n`, 'console');
   switch (stop.kind) {
     case 'abandoned':
       return;

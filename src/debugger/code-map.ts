@@ -224,8 +224,20 @@ function lastAtOrBefore(sorted: readonly { readonly address: number }[], address
   return low - 1;
 }
 
-/** One spelling for the paths that clients use for the same file: forward slashes, lower-case drive letter. */
-export function pathKey(path: string): string {
+/** One spelling for the paths that clients use for the same file: see {@link slashed}; URIs without escapes. */
+function pathKey(path: string): string {
+  const key = slashed(path);
+  if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(key)) return key;
+  try {
+    return decodeURIComponent(key);
+  } catch {
+    // A stray percent sign: the text as it is.
+    return key;
+  }
+}
+
+/** A path with forward slashes and a lower-case drive letter, as the assembler's keys are. */
+export function slashed(path: string): string {
   const slashes = path.replaceAll('\\', '/');
   return /^[A-Z]:/.test(slashes) ? slashes.charAt(0).toLowerCase() + slashes.slice(1) : slashes;
 }

@@ -1,7 +1,7 @@
 /** The program of a session: a source assembled (or an image taken as it is), loaded, with its map of lines and labels. */
 import { type AssembledImage, type Diagnostic, gather } from '../assembler/index';
 import { ImageError, type LoadedImage, loadImage } from '../images/loader';
-import { CodeMap, type LabelRecord, type LineRecord, pathKey, type SectionRecord } from './code-map';
+import { CodeMap, type LabelRecord, type LineRecord, slashed, type SectionRecord } from './code-map';
 import type { SourceFiles } from './source-files';
 
 export interface Program {
@@ -64,7 +64,7 @@ export type Assembled =
 /** Assembles a source, fetching what it includes. */
 export async function assembleSource(path: string, files: SourceFiles): Promise<Assembled> {
   // The assembler's keys have forward slashes only; the main file goes back to the client as it was named.
-  const main = pathKey(path);
+  const main = slashed(path);
   const pathOf = (key: string): string => (key === main ? path : key);
   const { result, files: sources } = await gather(main, async (key) => {
     const content = await files.read(pathOf(key));

@@ -12,8 +12,10 @@ import type { ExpressionScope } from './expressions';
 import type { Stop, StopReason } from './stop';
 import type { DataBreakpoints } from './watchpoints';
 
-/** Instructions between two looks at the mailbox: a few milliseconds of an interpreted guest. */
-const SLICE = 200_000;
+/** Instructions between two looks at the mailbox: as many as take about {@link SLICE_MS}. */
+const LEAST_SLICE = 10_000;
+const MOST_SLICE = 4_000_000;
+const SLICE_MS = 15;
 
 /** Breakpoints passed over (conditions, log points) between two looks at the mailbox. */
 const MOST_PASSES = 500;
@@ -41,13 +43,11 @@ export interface RunControlParts {
   breakpoints(): Breakpoints;
   readonly filters: EventFilters;
   scope(): ExpressionScope;
-  /** Linear address of the next instruction. */
-  address(): number;
   /** GPA of a linear address in the guest's current address space. */
   gpa(linear: number): number | undefined;
-  /** Addresses at which the machine stops. */
-  armed(): ReadonlySet<number>;
   watched(): DataBreakpoints;
+  /** A line for the user: a log point's, or why a condition failed. */
+  say(line: string): void;
   yieldToHost(): Promise<void>;
   /** Called after each slice: serial output, checkpoints. */
   sliceEnded(): void;
@@ -71,7 +71,9 @@ export class RunControl {
   private watch: Watch | undefined;
   private finished: (() => void) | undefined;
   private wake: (() => void) | undefined;
-  private messages: string[] = [];
+  private length = 50_000;
+  /** The last slice ended by its count, in the middle of a run. */
+  private cut = false;
   /** The filter that caused the last stop. */
   exception: { readonly id: string; readonly description: string } | undefined;
 
@@ -88,7 +90,7 @@ export class RunControl {
     this.busy = true;
     this.pauseAsked = false;
     this.exception = undefined;
-    this.messages = [];
+    this.cut = false;
   }
 
   /** It is over. */
@@ -163,7 +165,7 @@ export class RunControl {
   }
 
   private interrupted(): Outcome | undefined {
-    if (this.halted) return { kind: 'stop', stop: { kind: 'abandoned', messages: this.messages } };
+    if (this.halted) return { kind: 'stop', stop: { kind: 'abandoned' } };
     if (this.pauseAsked) return this.stopped('pause', 'Paused', []);
     return undefined;
   }
@@ -171,14 +173,22 @@ export class RunControl {
   private slice(goal: Goal): Outcome | 'slice' | 'waiting' {
     const interrupted = this.interrupted();
     if (interrupted !== undefined) return interrupted;
-    const end = Math.min(goal.count ?? Number.POSITIVE_INFINITY, this.parts.machine.clock.instructions + SLICE);
+    const end = Math.min(goal.count ?? Number.POSITIVE_INFINITY, this.parts.machine.clock.instructions + this.length);
+    const began = performance.now();
     for (let passes = 0; passes < MOST_PASSES; passes++) {
       const outcome = this.burst(goal, end);
       if (outcome === 'again') continue;
       this.parts.sliceEnded();
+      if (outcome === 'slice') this.adapt(performance.now() - began);
       return outcome;
     }
     return 'slice';
+  }
+
+  /** Where slices end changes nothing in the guest, so their length may follow the clock. */
+  private adapt(milliseconds: number): void {
+    if (milliseconds > 2 * SLICE_MS) this.length = Math.max(LEAST_SLICE, Math.floor(this.length / 2));
+    else if (milliseconds < SLICE_MS / 2) this.length = Math.min(MOST_SLICE, this.length * 2);
   }
 
   /** One call of the machine and what follows from how it returned. */
@@ -188,9 +198,10 @@ export class RunControl {
     this.watch = watch;
     let stop: MachineStop;
     try {
-      stop = machine.run({ count: end });
+      stop = machine.run({ count: end, resumed: this.cut });
     } finally {
       this.watch = undefined;
+      this.cut = false;
     }
     if (watch.filtered !== undefined) {
       const { filter, event } = watch.filtered;
@@ -199,7 +210,7 @@ export class RunControl {
       return this.stopped('exception', description, []);
     }
     if (stop.reason === 'stopped') {
-      return { kind: 'stop', stop: { kind: 'ended', ...this.parts.ended(), messages: this.messages } };
+      return { kind: 'stop', stop: { kind: 'ended', ...this.parts.ended() } };
     }
     if (watch.delivered !== undefined) {
       return { kind: 'delivery', interrupt: watch.delivered.fields['kind'] === DeliveryKind.interrupt };
@@ -217,33 +228,31 @@ export class RunControl {
     }
     if (stop.reason === 'waiting') return 'waiting';
     if (goal.count !== undefined && machine.clock.instructions >= goal.count) return { kind: 'goal' };
-    // The next call does not stop at the instruction where it begins, so a slice that ends there looks for itself.
-    const address = this.parts.address();
-    if (!this.parts.armed().has(address)) return 'slice';
-    const outcome = this.arrived(goal, address);
-    return outcome === 'again' ? 'slice' : outcome;
+    // A breakpoint at the instruction where the slice was cut has not been met yet.
+    this.cut = true;
+    return 'slice';
   }
 
   private arrived(goal: Goal, address: number): Outcome | 'again' {
     if (goal.places?.has(address) === true && goal.arrives?.() !== false) return { kind: 'goal' };
     const verdict = this.parts.breakpoints().arrive(address, this.parts.gpa(address), this.parts.scope());
     if (verdict.kind === 'stop') {
-      if (verdict.problem !== undefined) this.messages.push(verdict.problem);
+      if (verdict.problem !== undefined) this.parts.say(verdict.problem);
       const origin = verdict.breakpoints[0]?.origin ?? 'source';
       const reason: StopReason = origin === 'source' ? 'breakpoint' : `${origin} breakpoint`;
       const ids = verdict.breakpoints.map((b) => b.id);
       return this.stopped(reason, `Paused on ${reason}`, ids);
     }
-    this.messages.push(...verdict.log);
+    for (const line of verdict.log) this.parts.say(line);
     return 'again';
   }
 
   private stopped(reason: StopReason, description: string, breakpointIds: readonly number[]): Outcome {
-    return { kind: 'stop', stop: { kind: 'stopped', reason, description, breakpointIds, messages: this.messages } };
+    return { kind: 'stop', stop: { kind: 'stopped', reason, description, breakpointIds } };
   }
 
   /** A stop because a step is done. */
   stepped(description = 'Paused on step'): Stop {
-    return { kind: 'stopped', reason: 'step', description, breakpointIds: [], messages: this.messages };
+    return { kind: 'stopped', reason: 'step', description, breakpointIds: [] };
   }
 }

@@ -74,6 +74,39 @@ describe('stepping', () => {
     expect(reason(await running)).toBe('abandoned');
   });
 
+  it('meets a breakpoint at the very instruction where a slice was cut', async () => {
+    // 1 + 2 * 24998 + 3 instructions: the first slice of 50000 ends right before the OUT.
+    const session = await inline(`bits 32
+org 0x100000
+    mov ecx, 24998
+.loop: dec ecx
+    jnz .loop
+    nop
+    nop
+    nop
+    out 0xf4, al
+`);
+    session.changeBreakpoints((table) => table.setSource('/guest.asm', [{ line: 9 }]));
+    expect(reason(await session.continue())).toBe('breakpoint');
+    expect(session.machine.position.count).toBe(50_000);
+    expect(reason(await session.continue())).toBe('ended');
+  });
+
+  it('counts hits exactly and prints log points while the guest runs', async () => {
+    const session = await inline(LOOPS);
+    const said: string[] = [];
+    session.onMessage((line) => said.push(line));
+    session.changeBreakpoints((table) =>
+      table.setSource('/guest.asm', [
+        { line: 14, logMessage: 'round {3 - ecx}' },
+        { line: 15, hitCondition: '3' },
+      ]),
+    );
+    expect(reason(await session.continue())).toBe('breakpoint');
+    expect(session.view.state.gpr(0)).toBe(3);
+    expect(said).toEqual(['round 0x0', 'round 0x1', 'round 0x2']);
+  });
+
   it('says in words how a guest ended', async () => {
     const halted = await (await inline('bits 32\norg 0x100000\nstart: hlt\n')).continue();
     expect(halted).toMatchObject({

@@ -63,11 +63,11 @@ export class Session {
   private readonly watched = new DataBreakpoints();
   private table: Breakpoints;
   private extraPlaces: ReadonlySet<number> = new Set();
-  private armed: ReadonlySet<number> = new Set();
   private ignoring = false;
   private seen: GuestView | undefined;
   private serialSent = 0;
   private readonly serialListeners: ((text: string) => void)[] = [];
+  private readonly messageListeners: ((line: string) => void)[] = [];
 
   private constructor(
     readonly machine: Machine,
@@ -84,9 +84,10 @@ export class Session {
       breakpoints: () => this.table,
       filters: this.filters,
       scope: () => this.scopeOf(machine.guest()),
-      address: () => this.place().address,
       gpa: (linear) => machine.guest().translate(linear)?.gpa,
-      armed: () => this.armed,
+      say: (line) => {
+        for (const listener of this.messageListeners) listener(line);
+      },
       watched: () => this.watched,
       yieldToHost: () => options.yieldToHost(),
       sliceEnded: () => this.sliceEnded(),
@@ -218,6 +219,11 @@ export class Session {
     this.serialListeners.push(listener);
   }
 
+  /** What log points and failed conditions have to say, as it happens. */
+  onMessage(listener: (line: string) => void): void {
+    this.messageListeners.push(listener);
+  }
+
   /** A person types into the serial port. */
   typeSerial(text: string): void {
     for (let i = 0; i < text.length; i++) this.machine.input({ kind: 'serial', byte: text.charCodeAt(i) & 0xff });
@@ -259,8 +265,7 @@ export class Session {
 
   private armBreakpoints(): void {
     const own = this.ignoring ? [] : this.table.addresses();
-    this.armed = new Set([...own, ...this.extraPlaces]);
-    this.machine.processor.setBreakpoints(this.armed);
+    this.machine.processor.setBreakpoints(new Set([...own, ...this.extraPlaces]));
   }
 
   // Looking

@@ -21,15 +21,12 @@ export type Stop =
       /** More to read about an exception. */
       readonly text?: string;
       readonly breakpointIds: readonly number[];
-      /** What log points and failed conditions had to say on the way. */
-      readonly messages: readonly string[];
     }
   | {
       readonly kind: 'ended';
       /** 0: the guest ended as it meant to. */
       readonly exitCode: number;
       readonly description: string;
-      readonly messages: readonly string[];
     }
   /** The session was halted for good while it ran (terminate, restart, disconnect). */
-  | { readonly kind: 'abandoned'; readonly messages: readonly string[] };
+  | { readonly kind: 'abandoned' };

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { describe, expect, it } from 'vitest';
+import { HANDLER_GROUPS } from '../../src/dap/adapter';
 import {
   ask,
   bodyOf,
@@ -256,6 +257,58 @@ describe('what goes wrong is said once and clearly', () => {
     await client.initializeRequest();
     expect(await failureOf(client.stackTraceRequest({ threadId: 1 }))).toMatch(/send a launch request first/);
     expect(await failureOf(client.customRequest('ringside/nothing'))).toMatch(/does not know the request/);
+  });
+
+  it('hostile arguments: each request is answered once, and the session lives on', async () => {
+    const client = await launched();
+    const hostile: readonly (object | undefined)[] = [
+      undefined,
+      {},
+      { source: null, breakpoints: 'x', variablesReference: -1, memoryReference: {}, expression: 5, threadId: 'x' },
+      {
+        source: {},
+        breakpoints: [],
+        filters: [],
+        variablesReference: 1e9,
+        memoryReference: '0x1',
+        count: -5,
+        line: -1,
+      },
+      {
+        memoryReference: '0xffffffff',
+        count: 1e12,
+        instructionCount: 1e12,
+        offset: 5,
+        expression: '(((((',
+        name: '',
+        value: '',
+      },
+      {
+        most: -1,
+        mostPerGroup: Number.MAX_SAFE_INTEGER,
+        address: -1,
+        dataId: 'x',
+        text: '',
+        column: -9,
+        startFrame: 1e9,
+      },
+    ];
+    const running = ['continue', 'next', 'stepIn', 'stepOut', 'stepBack', 'reverseContinue', 'restart', 'launch'];
+    const ending = ['terminate', 'disconnect', 'configurationDone', 'initialize'];
+    const requests = HANDLER_GROUPS.flatMap((group) => Object.keys(group.requests));
+    const harmless = requests.filter((name) => !running.includes(name) && !ending.includes(name));
+    expect(harmless.length).toBeGreaterThan(20);
+    for (const request of harmless) {
+      for (const args of hostile) {
+        const answer = await client.customRequest(request, args).then(
+          () => 'ok',
+          (error: unknown) => String(error),
+        );
+        // A failure inside the adapter would ask for a report.
+        expect([request, args, answer]).not.toEqual([request, args, expect.stringContaining('Please report')]);
+      }
+    }
+    expect((await topFrame(client)).line).toBe(START);
   });
 
   it('the session survives a message that is no JSON', async () => {
