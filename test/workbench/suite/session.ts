@@ -95,9 +95,8 @@ export async function treeText(api: RingsideApi, view: string): Promise<string> 
   const lines: string[] = [];
   const visit = async (row: Row | undefined, indent: string): Promise<void> => {
     for (const child of await tree.getChildren(row)) {
-      const label = typeof child.item.label === 'string' ? child.item.label : child.item.label?.label;
-      const description = typeof child.item.description === 'string' ? child.item.description : '';
-      lines.push(`${indent}${label} ${description}`);
+      // What a screen reader says: label, description, and what the icon tells.
+      lines.push(`${indent}${child.item.accessibilityInformation?.label ?? ''}`);
       await visit(child, `${indent}  `);
     }
   };
