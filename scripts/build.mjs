@@ -63,7 +63,6 @@ async function bundle(folder) {
   const { icedPlugin } = await import('./iced-plugin.mjs');
   await Promise.all(
     bundles.map(async ({ from, to, host, external = [] }) => {
-      if (!existsSync(join(root, from))) return console.log(`  ${from} does not exist yet: dist/${to} is not built`);
       const { external: hostExternal = [], ...settings } = hosts[host];
       const { metafile } = await esbuild.build({
         ...settings,

@@ -46,7 +46,7 @@ export async function installVsix(home, vsix) {
  * @param {boolean} [options.testDriver] lets the page's payload start a test suite
  * @param {Record<string, unknown>} [options.settings] user settings beside the quiet ones
  * @param {Record<string, string | undefined>} [options.env] environment of the extension host
- * @returns {Promise<{ port: number, settings: Record<string, unknown>, log: () => string, stop: () => Promise<void>, ended: Promise<number> }>}
+ * @returns {Promise<{ port: number, log: () => string, stop: () => Promise<void>, ended: Promise<number> }>}
  */
 export async function startServer(options) {
   const { home, token, port = 0, testDriver = false, settings = {}, env = {} } = options;
@@ -85,7 +85,7 @@ export async function startServer(options) {
     await ended;
     clearTimeout(hard);
   };
-  return { port: await listening, settings: userSettings, log: () => printed, stop, ended };
+  return { port: await listening, log: () => printed, stop, ended };
 }
 
 /** A file or folder of this machine as the page names it. */

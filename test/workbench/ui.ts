@@ -1,5 +1,5 @@
 // Driving the workbench's user interface: commands, files, views, and waiting for what the screen shows.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
@@ -10,8 +10,6 @@ import { openBrowser } from './browser.mjs';
 
 export interface Workbench {
   readonly page: Page;
-  /** Changes user settings while the workbench runs. */
-  settings(values: Record<string, unknown>): void;
   close(): Promise<void>;
 }
 
@@ -41,10 +39,7 @@ export async function openWorkbench(size: { width: number; height: number }): Pr
     await page.goto(`http://127.0.0.1:${server.port}/?${new URLSearchParams({ folder: sampleWorkspace }).toString()}`);
     // Keys that come before the first rows are lost.
     await page.locator('.explorer-folders-view .monaco-list-row').first().waitFor({ timeout: 60_000 });
-    const file = join(home, 'data', 'User', 'settings.json');
-    const settings = (values: Record<string, unknown>): void =>
-      writeFileSync(file, JSON.stringify({ ...server.settings, ...values }));
-    return { page, settings, close };
+    return { page, close };
   } catch (error) {
     await close();
     throw error;
@@ -71,6 +66,14 @@ export async function pick(page: Page, text: string): Promise<void> {
   await page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first().click();
 }
 
+/** Switches to a colour theme and waits until the workbench wears it. */
+export async function colorTheme(page: Page, name: 'Light Modern' | 'Dark Modern'): Promise<void> {
+  await runCommand(page, 'Preferences: Color Theme');
+  await page.locator('.quick-input-widget .quick-input-box input').fill(name);
+  await pick(page, name);
+  await page.locator(name === 'Light Modern' ? '.monaco-workbench.vs' : '.monaco-workbench.vs-dark').waitFor();
+}
+
 /** Opens a file of the sample workspace from the Explorer, unfolding its folder. */
 export async function openFile(page: Page, folder: string, name: string): Promise<void> {
   const rows = page.locator('.explorer-folders-view .monaco-list-row');
@@ -92,14 +95,17 @@ export const section = (page: Page, title: string): Locator =>
     has: page.locator(`.pane-header h3.title:text-is("${title}"), .pane-header .title:text-is("${title}")`),
   });
 
-/** Unfolds a section if it is folded, and returns the texts of its rows once there is one that matches. */
-export async function rowsOf(page: Page, title: string, expected: RegExp): Promise<string[]> {
+/** Unfolds a section if it is folded and returns its rows, one a line, as soon as they match. */
+export async function rowsOf(page: Page, title: string, expected: RegExp): Promise<string> {
   const pane = section(page, title);
   const header = pane.locator('.pane-header');
   if ((await header.getAttribute('aria-expanded')) === 'false') await header.click();
-  const rows = pane.locator('.monaco-list-row');
-  await rows.filter({ hasText: expected }).first().waitFor({ timeout: 15_000 });
-  return rows.allInnerTexts();
+  for (const end = Date.now() + 15_000; ; await page.waitForTimeout(50)) {
+    const rows = (await pane.locator('.monaco-list-row').allInnerTexts()).map((text) => text.replaceAll('\n', ' '));
+    const text = rows.join('\n');
+    if (expected.test(text)) return text;
+    if (Date.now() > end) throw new Error(`The section ${title} shows nothing like ${expected}:\n${text}`);
+  }
 }
 
 /** A webview's document. */
