@@ -157,5 +157,7 @@ export async function measureKey(page: Page, key: string, expression: string): P
 export async function screenshot(page: Page, name: string): Promise<void> {
   const folder = join(out, 'screenshots');
   mkdirSync(folder, { recursive: true });
+  // Pick lists fade out, and a resized terminal shows its size for a moment.
+  await page.waitForTimeout(600);
   await page.screenshot({ path: join(folder, `${name}.png`) });
 }
