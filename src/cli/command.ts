@@ -16,6 +16,8 @@ export interface CommandContext {
   readonly files: SourceFiles;
   /** The generated interpreter as it ships, where it lies beside the program. */
   readonly interpreter: WebAssembly.Module | undefined;
+  /** The hypervisor's text as it ships. */
+  readonly vmmSource: string | undefined;
   out(text: string): void;
   err(text: string): void;
   writeFile(path: string, content: Uint8Array | string): Promise<void>;

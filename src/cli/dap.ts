@@ -8,12 +8,13 @@ const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(reso
 /** Serves one client; resolves when it has left. */
 function serve(context: CommandContext, input: NodeJS.ReadableStream, output: NodeJS.WritableStream): Promise<void> {
   return new Promise((resolve) => {
-    const { files, interpreter } = context;
+    const { files, interpreter, vmmSource } = context;
     const adapter = new RingsideAdapter({
       files,
       yieldToHost: nextTurn,
       ended: () => resolve(),
       ...(interpreter === undefined ? {} : { interpreter }),
+      ...(vmmSource === undefined ? {} : { vmmSource }),
     });
     adapter.setRunAsServer(true);
     // A client that goes without a word ends the session as well.

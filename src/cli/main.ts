@@ -31,6 +31,7 @@ function shipped(name: string): Uint8Array | undefined {
 
 function makeContext(): CommandContext {
   const interpreter = shipped('interpreter.wasm');
+  const vmmSource = shipped('vmm-source.json');
   return {
     files: {
       read: async (path) => {
@@ -42,6 +43,7 @@ function makeContext(): CommandContext {
       },
     },
     interpreter: interpreter === undefined ? undefined : new WebAssembly.Module(Uint8Array.from(interpreter)),
+    vmmSource: vmmSource === undefined ? undefined : new TextDecoder().decode(vmmSource),
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
     writeFile: (path, content) => writeFile(path, content),

@@ -4,7 +4,8 @@
  */
 import { DebugSession, Event, Response } from '@vscode/debugadapter';
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import type { Session } from '../debugger/session';
+import { EditError, type Session } from '../debugger/session';
+import { VmmSource } from '../debugger/vmm-source';
 import type { SourceFiles } from '../debugger/source-files';
 import { collectCapabilities } from './capabilities';
 import { type AdapterContext, type HandlerGroup, type Handlers, RequestError } from './handler';
@@ -45,6 +46,8 @@ export interface AdapterHost {
   readonly files: SourceFiles;
   /** The generated interpreter as it ships; made anew when absent. */
   readonly interpreter?: WebAssembly.Module;
+  /** The content of `vmm-source.json`: the hypervisor's text, for stepping through its handlers. */
+  readonly vmmSource?: string;
   /** Lets messages in: resolves in a later turn of the event loop. */
   yieldToHost(): Promise<void>;
   /** The client has left (`disconnect`); the host may end the process or worker. */
@@ -87,6 +90,7 @@ export class RingsideAdapter extends DebugSession {
     this.context = {
       files: host.files,
       interpreter: host.interpreter,
+      vmmSource: VmmSource.parse(host.vmmSource),
       yieldToHost: () => host.yieldToHost(),
       session: () => {
         if (this.current === undefined) throw new RequestError(NOT_LAUNCHED);
@@ -143,7 +147,7 @@ export class RingsideAdapter extends DebugSession {
   }
 
   private fail(response: DebugProtocol.Response, error: unknown): void {
-    const known = error instanceof RequestError;
+    const known = error instanceof RequestError || error instanceof EditError;
     const message = error instanceof Error ? error.message : String(error);
     const text = known ? message : `Ringside failed at "${response.command}": ${message} Please report this.`;
     // Braces of a format name variables, so the sentence itself travels as the one variable.
@@ -151,7 +155,7 @@ export class RingsideAdapter extends DebugSession {
       id: known ? 1 : 2,
       format: '{_message}',
       variables: { _message: text },
-      showUser: known ? error.showUser : true,
+      showUser: error instanceof RequestError ? error.showUser : !known,
     });
   }
 }

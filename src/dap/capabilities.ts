@@ -12,6 +12,7 @@ export const FLAG_REQUESTS = {
   supportsBreakpointLocationsRequest: 'breakpointLocations',
   supportsExceptionInfoRequest: 'exceptionInfo',
   supportsStepBack: 'stepBack',
+  supportsStepInTargetsRequest: 'stepInTargets',
   supportsSetVariable: 'setVariable',
   supportsSetExpression: 'setExpression',
   supportsCompletionsRequest: 'completions',

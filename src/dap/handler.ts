@@ -2,6 +2,7 @@
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { Session } from '../debugger/session';
 import type { SourceFiles } from '../debugger/source-files';
+import type { VmmSource } from '../debugger/vmm-source';
 import type { CustomEvents } from './custom-requests';
 import type { DapRequests, RequestName } from './requests';
 
@@ -20,6 +21,7 @@ export class RequestError extends Error {
 export interface AdapterContext {
   readonly files: SourceFiles;
   readonly interpreter: WebAssembly.Module | undefined;
+  readonly vmmSource: VmmSource;
   /** Lets messages in between two slices of guest execution. */
   yieldToHost(): Promise<void>;
   /** The session, running or not. @throws RequestError before a launch */

@@ -48,11 +48,16 @@ export interface DapRequests extends CustomRequests {
   continue: { arguments: DebugProtocol.ContinueArguments; body: DebugProtocol.ContinueResponse['body'] };
   next: { arguments: DebugProtocol.NextArguments; body: Nothing };
   stepIn: { arguments: DebugProtocol.StepInArguments; body: Nothing };
+  stepInTargets: {
+    arguments: DebugProtocol.StepInTargetsArguments;
+    body: DebugProtocol.StepInTargetsResponse['body'];
+  };
   stepOut: { arguments: DebugProtocol.StepOutArguments; body: Nothing };
   stepBack: { arguments: DebugProtocol.StepBackArguments; body: Nothing };
   reverseContinue: { arguments: DebugProtocol.ReverseContinueArguments; body: Nothing };
   pause: { arguments: DebugProtocol.PauseArguments; body: Nothing };
   stackTrace: { arguments: DebugProtocol.StackTraceArguments; body: DebugProtocol.StackTraceResponse['body'] };
+  source: { arguments: DebugProtocol.SourceArguments; body: DebugProtocol.SourceResponse['body'] };
   scopes: { arguments: DebugProtocol.ScopesArguments; body: DebugProtocol.ScopesResponse['body'] };
   variables: { arguments: DebugProtocol.VariablesArguments; body: DebugProtocol.VariablesResponse['body'] };
   setVariable: { arguments: DebugProtocol.SetVariableArguments; body: DebugProtocol.SetVariableResponse['body'] };

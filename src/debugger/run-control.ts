@@ -4,6 +4,7 @@
  */
 import { DeliveryKind, eventKindNumber } from '../machine/event-kinds';
 import { EVENT_WORDS, type EventObject, EW, readEvent } from '../machine/events';
+import type { HandlerStep } from '../machine/hypervisor-port';
 import type { Machine, MachineStop } from '../machine/machine';
 import { hex } from './addresses';
 import type { Breakpoints } from './breakpoints';
@@ -27,6 +28,8 @@ export interface Goal {
   /** Linear addresses to stop before, if `arrives` says so. */
   readonly places?: ReadonlySet<number>;
   arrives?(): boolean;
+  /** Stop at each named step of the VMM's handlers, and behind the last one of a visit. */
+  readonly handlerSteps?: boolean;
   /** Stop behind the delivery of an exception or interrupt to the guest. */
   readonly deliveries?: boolean;
 }
@@ -34,6 +37,9 @@ export interface Goal {
 /** How a run came to its end. */
 export type Outcome =
   | { readonly kind: 'goal' }
+  | { readonly kind: 'handlerStep'; readonly step: HandlerStep }
+  /** The VMM's visit is over; the guest goes on next. */
+  | { readonly kind: 'handlerEnd' }
   /** `interrupt`: from a device, between two instructions. */
   | { readonly kind: 'delivery'; readonly interrupt: boolean }
   | { readonly kind: 'stop'; readonly stop: Stop };
@@ -198,7 +204,7 @@ export class RunControl {
     this.watch = watch;
     let stop: MachineStop;
     try {
-      stop = machine.run({ count: end, resumed: this.cut });
+      stop = machine.run({ count: end, resumed: this.cut, stepHandler: goal.handlerSteps === true });
     } finally {
       this.watch = undefined;
       this.cut = false;
@@ -207,7 +213,7 @@ export class RunControl {
       const { filter, event } = watch.filtered;
       const description = filter.describe(event);
       this.exception = { id: filter.id, description };
-      return this.stopped('exception', description, []);
+      return this.stopped('exception', description, [], filter.description);
     }
     if (stop.reason === 'stopped') {
       return { kind: 'stop', stop: { kind: 'ended', ...this.parts.ended() } };
@@ -226,6 +232,8 @@ export class RunControl {
         hit.map((b) => b.id),
       );
     }
+    if (stop.reason === 'handlerStep') return { kind: 'handlerStep', step: stop.step };
+    if (stop.reason === 'handlerEnd') return { kind: 'handlerEnd' };
     if (stop.reason === 'waiting') return 'waiting';
     if (goal.count !== undefined && machine.clock.instructions >= goal.count) return { kind: 'goal' };
     // A breakpoint at the instruction where the slice was cut has not been met yet.
@@ -247,8 +255,9 @@ export class RunControl {
     return 'again';
   }
 
-  private stopped(reason: StopReason, description: string, breakpointIds: readonly number[]): Outcome {
-    return { kind: 'stop', stop: { kind: 'stopped', reason, description, breakpointIds } };
+  private stopped(reason: StopReason, description: string, breakpointIds: readonly number[], text?: string): Outcome {
+    const stop = { kind: 'stopped', reason, description, breakpointIds } as const;
+    return { kind: 'stop', stop: text === undefined ? stop : { ...stop, text } };
   }
 
   /** A stop because a step is done. */

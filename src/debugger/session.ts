@@ -5,6 +5,7 @@
 import { Facts } from '../facts/facts';
 import type { GuestView } from '../machine/guest-view';
 import type { MachineConfig } from '../machine/config';
+import type { HandlerStep } from '../machine/hypervisor-port';
 import type { Machine } from '../machine/machine';
 import { buildMachine } from '../vmm/build';
 import { CS, type SegmentIndex, SEGMENT_NAMES, SS } from '../x86/registers';
@@ -66,6 +67,7 @@ export class Session {
   private ignoring = false;
   private seen: GuestView | undefined;
   private serialSent = 0;
+  private step: HandlerStep | undefined;
   private readonly serialListeners: ((text: string) => void)[] = [];
   private readonly messageListeners: ((line: string) => void)[] = [];
 
@@ -109,7 +111,7 @@ export class Session {
     this.travel = new TimeTravel({
       machine,
       control: this.control,
-      momentKey: () => Object.values(this.place()).join(' '),
+      momentKey: () => [...Object.values(this.place()), machine.position.step].join(' '),
       withoutCounting: (action) => this.table.withoutCounting(action),
     });
   }
@@ -155,12 +157,42 @@ export class Session {
     });
   }
 
+  /** Inside a VMM handler every step goes to the handler's next one. */
   stepIn(granularity: Granularity): Promise<Stop> {
-    return this.go(() => this.stepping.stepIn(granularity));
+    return this.go(() => (this.machine.inHandler ? this.handlerStepNext() : this.stepping.stepIn(granularity)));
   }
 
   stepOver(granularity: Granularity): Promise<Stop> {
-    return this.go(() => this.stepping.stepOver(granularity));
+    return this.go(() => (this.machine.inHandler ? this.handlerStepNext() : this.stepping.stepOver(granularity)));
+  }
+
+  /** One guest instruction, stopping in the VMM if the instruction takes control there. */
+  stepIntoVmm(): Promise<Stop> {
+    return this.go(() => this.handlerStepNext());
+  }
+
+  private async handlerStepNext(): Promise<Stop> {
+    const outcome = await this.control.run({ count: this.machine.clock.instructions + 1, handlerSteps: true });
+    if (outcome.kind === 'stop') return outcome.stop;
+    if (outcome.kind !== 'handlerStep') return this.control.stepped();
+    this.step = outcome.step;
+    return this.control.stepped(`Paused in the VMM, ${outcome.step.handler}: ${outcome.step.step}`);
+  }
+
+  /** The VMM handler's step at which the machine stands. */
+  get handlerStep(): HandlerStep | undefined {
+    return this.machine.inHandler ? this.step : undefined;
+  }
+
+  /** Runs the VMM's visit to its end. */
+  finishHandler(): Promise<Stop> {
+    return this.go(async () => {
+      while (this.machine.inHandler) {
+        const outcome = await this.control.run({ count: this.machine.clock.instructions, handlerSteps: true });
+        if (outcome.kind === 'stop') return outcome.stop;
+      }
+      return this.control.stepped();
+    });
   }
 
   /** The frame that the current one returns to, undefined when the stack tells none. */
@@ -226,6 +258,7 @@ export class Session {
 
   /** A person types into the serial port. */
   typeSerial(text: string): void {
+    this.requireGuest();
     for (let i = 0; i < text.length; i++) this.machine.input({ kind: 'serial', byte: text.charCodeAt(i) & 0xff });
     this.travel.futureChanged();
     this.control.inputArrived();
@@ -387,6 +420,7 @@ export class Session {
 
   /** Sets a register, a flag or memory, through the input log. */
   assign(target: Target, value: number): void {
+    this.requireGuest();
     if (target.kind === 'register') this.setRegister(target.name, value >>> 0);
     else {
       const bytes = Uint8Array.from({ length: target.size }, (_, i) => (value >>> (8 * i)) & 0xff);
@@ -414,6 +448,7 @@ export class Session {
 
   /** Writes as many of the bytes as lie in mapped memory from the address on, through the input log; returns their number. */
   write(at: Address, bytes: Uint8Array): number {
+    this.requireGuest();
     let done = 0;
     while (done < bytes.length) {
       const gpa = gpaOf(this.view, at, at.address + done);
@@ -424,6 +459,11 @@ export class Session {
     }
     this.edited();
     return done;
+  }
+
+  private requireGuest(): void {
+    if (!this.machine.inHandler) return;
+    throw new EditError('The VMM stands inside a handler: step out of it before you change the guest.');
   }
 
   private edited(): void {

@@ -83,7 +83,7 @@ export class Stepping {
       const count = this.parts.count();
       const outcome = await control.run({ count: count + 1, deliveries: true });
       if (outcome.kind === 'stop') return outcome.stop;
-      if (outcome.kind === 'goal' || !outcome.interrupt || !skipInterrupts) return undefined;
+      if (outcome.kind !== 'delivery' || !outcome.interrupt || !skipInterrupts) return undefined;
       // The interrupt came before the instruction, or behind it within the same visit of the VMM.
       const executed = this.parts.count() > count;
       const stop = await this.interruptEnds();

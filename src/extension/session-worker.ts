@@ -55,6 +55,7 @@ function serve(scope: WorkerScope): void {
         files,
         yieldToHost: turnMaker(),
         ...(interpreter === undefined ? {} : { interpreter }),
+        ...(init.vmmSource === undefined ? {} : { vmmSource: init.vmmSource }),
       });
       adapter.onDidSendMessage((message) => {
         // The base class types its messages as opaque objects; they are what sendEvent and sendResponse were given.

@@ -102,6 +102,49 @@ describe('custom requests', () => {
   });
 });
 
+describe.each(SETTINGS.filter((s) => s.cpu !== 'native'))('stepping into the VMM under $cpu + $mmu', (setting) => {
+  it('shows the handler in its own source, step by step, and comes back to the guest', async () => {
+    // The guest's first OUT: a trap to the VMM under every technique.
+    const client = await launched({ ...setting }, (c) => c.setExceptionBreakpointsRequest({ filters: ['io'] }));
+    await stopAfter(client, () => client.continueRequest({ threadId: 1 }));
+    await client.setExceptionBreakpointsRequest({ filters: [] });
+    await stopAfter(client, () => client.stepBackRequest({ threadId: 1 }));
+    const before = await ask(client, 'ringside/machine', {});
+    const { body } = await client.stepInTargetsRequest({ frameId: 0 });
+    const into = body.targets.find((target) => target.label.includes('VMM'));
+    await stopAfter(client, () => client.stepInRequest({ threadId: 1, targetId: into?.id ?? 0 }));
+
+    const steps: string[] = [];
+    let values = 0;
+    for (let i = 0; i < 40; i++) {
+      const frames = (await client.stackTraceRequest({ threadId: 1 })).body.stackFrames;
+      const [handler, gate, guest] = frames;
+      if (handler?.source?.sourceReference === undefined) break;
+      steps.push(handler.name);
+      expect(gate?.presentationHint).toBe('label');
+      expect(guest?.source?.path).toMatch(/\.asm$/);
+      const source = await client.sourceRequest({ sourceReference: handler.source.sourceReference });
+      const step = / *\(VMM\)$/;
+      const line = source.body.content.split('\n')[handler.line - 1] ?? '';
+      const name = handler.name.replace(step, '').split(': ').slice(1).join(': ');
+      expect(`${line}${source.body.content.split('\n')[handler.line] ?? ''}`).toContain(name.split(': ').pop());
+      const scopes = (await client.scopesRequest({ frameId: handler.id })).body.scopes;
+      expect(scopes[0]?.name).toBe('Handler step');
+      const shown = await client.variablesRequest({ variablesReference: scopes[0]?.variablesReference ?? 0 });
+      values += shown.body.variables.length;
+      expect((await ask(client, 'ringside/machine', {})).vms[0]?.vcpus[0]?.owner).toBe('vmm');
+      expect(await failureOf(client.evaluateRequest({ expression: 'eax = 1', context: 'repl' }))).toMatch(
+        /inside a handler/,
+      );
+      await stopAfter(client, () => client.nextRequest({ threadId: 1 }));
+    }
+    expect(steps.length).toBeGreaterThan(1);
+    expect(values).toBeGreaterThan(0);
+    const after = await ask(client, 'ringside/machine', {});
+    expect(after.position).toEqual({ count: before.position.count + 1, step: 0 });
+  });
+});
+
 describe('data breakpoints', () => {
   it.each(SETTINGS)('stop at a write under $cpu + $mmu', async (setting) => {
     const client = await launched({ ...setting });

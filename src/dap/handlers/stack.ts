@@ -1,19 +1,58 @@
 /** The call stack, from the innermost guest frame down through the privilege levels. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { hex } from '../../debugger/addresses';
-import type { HandlerGroup } from '../handler';
+import { qualificationText } from '../../debugger/exit-text';
+import type { Session } from '../../debugger/session';
+import { exitReasonName } from '../../x86/vmx/exit-reasons';
+import { type AdapterContext, type HandlerGroup, RequestError } from '../handler';
 import { source } from './breakpoints';
+import { HANDLER_FRAME } from './variables';
+
+/** Why the guest has lost the processor: the newest exit. */
+function exitText(session: Session): string {
+  const [exit] = session.machine.events.newest(1, (event) => event.kind === 'exit');
+  if (exit === undefined) return 'the VMM enters the guest for the first time';
+  const reason = exit.fields['reason'] ?? 0;
+  const detail = qualificationText(exit);
+  return `VM exit ${reason} ${exitReasonName(reason)}${detail === '' ? '' : `: ${detail}`}`;
+}
+
+/** The handler's step on top of the guest, with the exit as a line between them. */
+function vmmFrames(context: AdapterContext, session: Session): DebugProtocol.StackFrame[] {
+  const step = session.handlerStep;
+  if (step === undefined) return [];
+  const place = context.vmmSource.placeOf(step);
+  const text =
+    place === undefined
+      ? {}
+      : {
+          source: {
+            name: place.file.path.split('/').pop() ?? place.file.path,
+            path: place.file.path,
+            sourceReference: place.reference,
+            origin: 'the VMM',
+          },
+        };
+  const line = place === undefined ? 0 : context.lineToClient(place.line);
+  return [
+    {
+      id: HANDLER_FRAME,
+      name: `${step.handler}: ${step.step}  (VMM)`,
+      line,
+      column: place === undefined ? 0 : 1,
+      ...text,
+    },
+    { id: HANDLER_FRAME + 1, name: exitText(session), line: 0, column: 0, presentationHint: 'label' },
+  ];
+}
 
 export const stackRequests: HandlerGroup = {
   capabilities: { supportsDelayedStackTraceLoading: true },
   requests: {
     stackTrace: (context, args) => {
       const session = context.stopped();
-      const frames = session.stack();
-      const start = args.startFrame ?? 0;
-      const end = args.levels === undefined || args.levels === 0 ? frames.length : start + args.levels;
-      const stackFrames = frames.slice(start, end).map((frame, i): DebugProtocol.StackFrame => {
-        const id = start + i;
+      const vmm = vmmFrames(context, session);
+      const guest = session.stack().map((frame, id): DebugProtocol.StackFrame => {
         if (frame.kind === 'gate') return { id, name: frame.name, line: 0, column: 0, presentationHint: 'label' };
         const line = session.lineAt(frame.lookup);
         return {
@@ -25,7 +64,16 @@ export const stackRequests: HandlerGroup = {
           ...(line === undefined ? {} : { source: source(line.path) }),
         };
       });
-      return { stackFrames, totalFrames: frames.length };
+      const frames = [...vmm, ...guest];
+      const start = args.startFrame ?? 0;
+      const end = args.levels === undefined || args.levels === 0 ? frames.length : start + args.levels;
+      return { stackFrames: frames.slice(start, end), totalFrames: frames.length };
+    },
+
+    source: (context, args) => {
+      const file = context.vmmSource.file(args.source?.sourceReference ?? args.sourceReference);
+      if (file === undefined) throw new RequestError('This source is not among those of the VMM.');
+      return { content: file.text, mimeType: 'text/typescript' };
     },
   },
 };

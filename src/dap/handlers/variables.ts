@@ -21,6 +21,22 @@ const SCOPES: readonly ScopeInfo[] = [
   { reference: 5, name: 'System', group: 'system' },
 ];
 
+/** The values that a VMM handler's step shows. */
+const HANDLER_SCOPE = 6;
+/** Frame of a VMM handler, above all guest frames. */
+export const HANDLER_FRAME = 1000;
+
+function handlerVariables(session: Session): DebugProtocol.Variable[] {
+  const step = session.handlerStep;
+  if (step === undefined) return [];
+  return Object.entries(step.values).map(([name, value]) => ({
+    name,
+    value: typeof value === 'number' ? valueText(session, value >>> 0) : value,
+    variablesReference: 0,
+    presentationHint: { attributes: ['readOnly'] },
+  }));
+}
+
 /** References of the parts of a register: its place in the table above this base. */
 const PARTS_BASE = 100;
 
@@ -65,28 +81,33 @@ export function typedValue(session: Session, text: string): number {
 export const variableRequests: HandlerGroup = {
   capabilities: { supportsValueFormattingOptions: false, supportsClipboardContext: true },
   requests: {
-    scopes: (context) => {
-      context.stopped();
-      return {
-        scopes: SCOPES.map(
-          ({ reference, name, group }): DebugProtocol.Scope => ({
-            name,
-            variablesReference: reference,
-            expensive: false,
-            namedVariables: registersOf(group).length,
-            ...(group === 'general' ? { presentationHint: 'registers' } : {}),
-          }),
-        ),
-      };
+    scopes: (context, args) => {
+      const session = context.stopped();
+      const inHandler = args.frameId === HANDLER_FRAME && session.handlerStep !== undefined;
+      const handler: DebugProtocol.Scope[] = inHandler
+        ? [{ name: 'Handler step', variablesReference: HANDLER_SCOPE, expensive: false, presentationHint: 'locals' }]
+        : [];
+      const registers = SCOPES.map(
+        ({ reference, name, group }): DebugProtocol.Scope => ({
+          name,
+          variablesReference: reference,
+          expensive: false,
+          namedVariables: registersOf(group).length,
+          ...(group === 'general' ? { presentationHint: 'registers' } : {}),
+        }),
+      );
+      return { scopes: [...handler, ...registers] };
     },
 
     variables: (context, args) => {
       const session = context.stopped();
       const scope = SCOPES.find((s) => s.reference === args.variablesReference);
       const variables =
-        scope === undefined
-          ? partsOf(session, args.variablesReference)
-          : registersOf(scope.group).map((register) => variable(session, register));
+        args.variablesReference === HANDLER_SCOPE
+          ? handlerVariables(session)
+          : scope === undefined
+            ? partsOf(session, args.variablesReference)
+            : registersOf(scope.group).map((register) => variable(session, register));
       const start = args.start ?? 0;
       const end = args.count === undefined || args.count === 0 ? variables.length : start + args.count;
       return { variables: variables.slice(start, end) };
