@@ -81,6 +81,8 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+// Who reads the output may go before its end (`ringside run ... | head`).
+process.stdout.on('error', () => process.exit(ExitStatus.failed));
 void main(process.argv.slice(2)).then((status) => {
   process.exitCode = status;
   // Standard input may still be open (dap); output has to drain first.

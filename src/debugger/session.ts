@@ -3,34 +3,29 @@
  * memory. The adapter, tests and tools drive it.
  */
 import { Facts } from '../facts/facts';
-import type { GuestView } from '../machine/guest-view';
 import type { MachineConfig } from '../machine/config';
 import type { HandlerStep } from '../machine/hypervisor-port';
 import type { Machine } from '../machine/machine';
 import { buildMachine } from '../vmm/build';
-import { CS, type SegmentIndex, SEGMENT_NAMES, SS } from '../x86/registers';
-import { formatNasm } from '../x86/iced';
+import { CS, SS } from '../x86/registers';
 import { CpuState } from '../engine/state';
 import { REGISTER_EDITS } from '../machine/register-edits';
-import { type Address, hex } from './addresses';
+import type { Address } from './addresses';
 import { Breakpoints } from './breakpoints';
-import type { SourceLine } from './code-map';
-import { disassemble, type DisassemblyRow } from './disassembly';
-import { Deliveries, endText } from './event-text';
+import { endText } from './event-text';
 import { EventFilters } from './event-filters';
-import type { ExpressionScope, Target } from './expressions';
-import { gpaOf, type MemoryPiece, readLinear, readMemory } from './guest-memory';
+import type { Target } from './expressions';
+import { gpaOf, readLinear } from './guest-memory';
+import { Inspector } from './inspector';
 import { PageTableHistory } from './page-rows';
 import { loadProgram, type Program } from './program';
 import { registerNamed } from './registers';
 import { RunControl } from './run-control';
 import type { SourceFiles } from './source-files';
-import { type StackFrame, unwind } from './stack';
-import { StopView } from './stop-view';
+import type { StackFrame } from './stack';
 import { type Granularity, Stepping } from './stepping';
 import type { Stop } from './stop';
 import { TimeTravel } from './time-travel';
-import { secondRoot } from './vmcs-view';
 import { type DataBreakpoint, DataBreakpoints } from './watchpoints';
 
 export interface LaunchOptions {
@@ -53,33 +48,26 @@ export interface LaunchProblem {
 /** Why an edit is refused, as a sentence. */
 export class EditError extends Error {}
 
-export class Session {
+export class Session extends Inspector {
   readonly facts = new Facts();
   readonly filters = new EventFilters();
   readonly pageTables = new PageTableHistory();
   private readonly control: RunControl;
   private readonly stepping: Stepping;
   private readonly travel: TimeTravel;
-  private readonly deliveries: Deliveries;
   private readonly watched = new DataBreakpoints();
   private table: Breakpoints;
   private extraPlaces: ReadonlySet<number> = new Set();
   private ignoring = false;
-  private seen: GuestView | undefined;
   private serialSent = 0;
   private step: HandlerStep | undefined;
   private readonly serialListeners: ((text: string) => void)[] = [];
   private readonly messageListeners: ((line: string) => void)[] = [];
 
-  private constructor(
-    readonly machine: Machine,
-    readonly program: Program,
-    readonly config: MachineConfig,
-    options: LaunchOptions,
-  ) {
+  private constructor(machine: Machine, program: Program, config: MachineConfig, options: LaunchOptions) {
+    super(machine, program, config);
     this.facts.follow(machine.events);
     machine.register('facts', this.facts);
-    this.deliveries = new Deliveries(machine);
     this.table = new Breakpoints(program.codeMap);
     this.control = new RunControl({
       machine,
@@ -128,19 +116,13 @@ export class Session {
     return this.program.warnings;
   }
 
-  get running(): boolean {
+  override get running(): boolean {
     return this.control.running;
   }
 
   /** The last stop's exception filter, if that was its cause. */
   get exception(): RunControl['exception'] {
     return this.control.exception;
-  }
-
-  /** The guest at this stop. */
-  get view(): GuestView {
-    this.seen ??= new StopView(this.machine.guest());
-    return this.seen;
   }
 
   get threadName(): string {
@@ -223,14 +205,14 @@ export class Session {
 
   private async go(action: () => Promise<Stop>): Promise<Stop> {
     this.pageTables.advance();
-    this.seen = undefined;
+    this.forget();
     this.control.start();
     // Loads and edits of the debugger's own touch watched memory too; they are no hits.
     this.machine.memory.takeWatchHit();
     try {
       return await action();
     } finally {
-      this.seen = undefined;
+      this.forget();
       this.control.finish();
     }
   }
@@ -301,119 +283,10 @@ export class Session {
     this.machine.processor.setBreakpoints(new Set([...own, ...this.extraPlaces]));
   }
 
-  // Looking
-
-  /** Linear address of the next instruction. */
-  get instructionPointer(): number {
-    const { state } = this.view;
-    return (state.base(CS) + state.eip) >>> 0;
-  }
-
   private place(): { address: number; esp: number; cpl: number } {
     const { state } = this.machine.guest();
     const esp = (state.base(SS) + state.gpr(4)) >>> 0;
     return { address: (state.base(CS) + state.eip) >>> 0, esp, cpl: state.cpl };
-  }
-
-  private gpa(linear: number): number | undefined {
-    const view = this.running ? this.machine.guest() : this.view;
-    return view.translate(linear)?.gpa;
-  }
-
-  lineAt(address: number): SourceLine | undefined {
-    return this.program.codeMap.lineAt(address, this.gpa(address));
-  }
-
-  symbolAt(address: number): string | undefined {
-    return this.program.codeMap.symbolAt(address, this.gpa(address));
-  }
-
-  /** Source line and symbol of a linear address. */
-  locate(address: number): (SourceLine & { readonly symbol?: string }) | undefined {
-    const line = this.lineAt(address);
-    const symbol = this.symbolAt(address);
-    return line === undefined ? undefined : { ...line, ...(symbol === undefined ? {} : { symbol }) };
-  }
-
-  /** `switch_task (kernel.asm:191)`, as far as known, for messages. */
-  private placeText(address: number): string {
-    const place = this.locate(address);
-    if (place === undefined) return hex(address);
-    return `${place.symbol ?? hex(address)} (${place.path.split(/[\\/]/).pop() ?? ''}:${place.line})`;
-  }
-
-  stack(): StackFrame[] {
-    const { view } = this;
-    const { state } = view;
-    return unwind({
-      eip: this.instructionPointer,
-      esp: (state.base(SS) + state.gpr(4)) >>> 0,
-      ebp: (state.base(SS) + state.gpr(5)) >>> 0,
-      cpl: state.cpl,
-      // ESP0 lies 4 bytes into a 32-bit TSS (Intel SDM 3A, "Task-State Segment").
-      ring0StackTop: state.selector(7) === 0 ? undefined : readLinear(view, (state.base(7) + 4) >>> 0, 4),
-      read32: (linear) => readLinear(view, linear >>> 0, 4),
-      readCode: (linear, n) => this.readCode(linear, n),
-      gpa: (linear) => this.gpa(linear),
-      codeMap: this.program.codeMap,
-      deliveryAt: (frame, eip) => this.deliveries.nameOf(frame, eip),
-    });
-  }
-
-  get scope(): ExpressionScope {
-    return this.scopeOf(this.view);
-  }
-
-  private scopeOf(view: GuestView): ExpressionScope {
-    return {
-      register: (name) => registerNamed(name)?.read(view.state),
-      label: (name) => this.labelAddress(name),
-      read: (linear, size) => readLinear(view, linear, size),
-      segmentBase: (name) => {
-        const index = SEGMENT_NAMES.findIndex((n) => n === name);
-        // findIndex over the eight names gives a SegmentIndex or -1.
-        return index < 0 ? undefined : view.state.base(index as SegmentIndex);
-      },
-    };
-  }
-
-  /** A local label may be written alone (`.loop`) inside its routine. */
-  private labelAddress(name: string): number | undefined {
-    const { codeMap } = this.program;
-    if (!name.startsWith('.')) return codeMap.addressOf(name);
-    const at = this.instructionPointer;
-    const routine = codeMap.routineAt(at, this.gpa(at));
-    return routine === undefined ? undefined : codeMap.addressOf(routine.name + name);
-  }
-
-  read(at: Address, n: number): MemoryPiece {
-    return readMemory(this.view, this.machine.memory, at, n);
-  }
-
-  private readCode(linear: number, n: number): Uint8Array {
-    const view = this.running ? this.machine.guest() : this.view;
-    return readMemory(view, this.machine.memory, { space: 'linear', address: linear }, n).bytes;
-  }
-
-  disassemble(anchor: number, offset: number, count: number): DisassemblyRow[] {
-    const source = {
-      bitness: 32 as const,
-      codeMap: this.program.codeMap,
-      gpa: (linear: number) => this.gpa(linear),
-      read: (linear: number, n: number) => this.readCode(linear, n),
-    };
-    return disassemble(source, anchor, offset, count, [this.instructionPointer]);
-  }
-
-  /** The instruction at a linear address in the current address space, undefined where nothing is mapped. */
-  instructionText(linear: number): string | undefined {
-    const bytes = this.readCode(linear, 15);
-    return bytes.length === 0 ? undefined : formatNasm(bytes, 32, BigInt(linear));
-  }
-
-  /** HPA of the shadow or nested root that the hardware uses, where there is one. */
-  get secondRoot(): number | undefined {
-    return secondRoot(this.machine, this.config.mmu);
   }
 
   // Edits
@@ -467,7 +340,7 @@ export class Session {
   }
 
   private edited(): void {
-    this.seen = undefined;
+    this.forget();
     this.pageTables.refresh();
     this.serialSent = this.machine.guest().platform.uartOutput.count;
     this.travel.futureChanged();
