@@ -72,7 +72,7 @@ export type MachineStop =
 const SLICE = 1 << 24;
 /** Deliveries and exits without an instruction in one call: the guest is caught in faults, and the call must still end. */
 const STALLED_TURNS = 10_000;
-/** Timer deadlines that may pass in one call while the guest is halted: then they do not wake it. */
+/** Timer deadlines in a row that may pass while the guest is halted: then they do not wake it. */
 const IDLE_DEADLINES = 1000;
 
 export class Machine {
@@ -233,6 +233,7 @@ export class Machine {
     for (;;) {
       if (this.clock.instructions !== progress.count) {
         progress = { count: this.clock.instructions, turns: this.turns };
+        idleDeadlines = 0;
       } else if (this.turns - progress.turns > STALLED_TURNS && !this.inHandler) return { reason: 'count' };
       if (this.visitDue || this.visit !== undefined) {
         const stop = this.advanceVisit(limits.stepHandler === true);
