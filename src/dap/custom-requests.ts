@@ -2,10 +2,8 @@
  * Ringside's own requests and events beside the Debug Adapter Protocol, typed once for the adapter, the extension and the
  * tests. Request names are `ringside/<noun>`; a client that does not know them loses views, never debugging.
  *
- * Version 1. Addresses are numbers (32-bit guests); a `Location` carries the source line that a row leads to.
+ * Addresses are numbers (32-bit guests); a `Location` carries the source line that a row leads to.
  */
-
-export const CUSTOM_PROTOCOL_VERSION = 1;
 
 /** Who has the processor: user, guest kernel, VMM, or nobody. */
 export type Owner = 'user' | 'kernel' | 'vmm' | 'halted';

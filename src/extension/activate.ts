@@ -41,8 +41,12 @@ export function activateRingside(context: vscode.ExtensionContext, host: Host): 
     Promise.resolve(vscode.workspace.fs.readFile(vscode.Uri.joinPath(context.extensionUri, 'dist', name)));
   const icedWasm = (): Promise<Uint8Array> => shipped('iced_x86_bg.wasm');
   const sessionInit = async (): Promise<HostMessage> => {
-    const [iced, vmmSource] = await Promise.all([icedWasm(), shipped('vmm-source.json')]);
-    return { kind: 'init', icedWasm: iced, vmmSource: new TextDecoder().decode(vmmSource) };
+    const [iced, interpreterWasm, vmmSource] = await Promise.all([
+      icedWasm(),
+      shipped('interpreter.wasm'),
+      shipped('vmm-source.json'),
+    ]);
+    return { kind: 'init', icedWasm: iced, interpreterWasm, vmmSource: new TextDecoder().decode(vmmSource) };
   };
   const live = new LiveSession();
   const memory = new MemoryDocuments(live);

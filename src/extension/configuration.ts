@@ -65,8 +65,8 @@ const defaults: vscode.DebugConfigurationProvider = {
     const program: unknown = config['program'];
     if (typeof program === 'string' && folder !== undefined && !/^([a-z][a-z0-9+.-]*:|[\\/])/i.test(program))
       config['program'] = programOf(vscode.Uri.joinPath(folder.uri, program));
-    // Our own terminal shows the serial port.
-    config['serial'] = 'terminal';
+    // Our own terminal shows the serial port, unless the debug console is asked for.
+    config['serial'] ??= 'terminal';
     return config;
   },
 };
