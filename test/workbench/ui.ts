@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import { packagedForWorkbench } from '../../scripts/package.mjs';
 import { out, sampleWorkspace } from '../../scripts/paths.mjs';
 import { installVsix, startServer } from '../../scripts/workbench/server.mjs';
@@ -107,14 +107,6 @@ export async function rowsOf(page: Page, title: string, expected: RegExp): Promi
     if (Date.now() > end) throw new Error(`The section ${title} shows nothing like ${expected}:\n${text}`);
   }
 }
-
-/** A webview's document. */
-export const webview = (page: Page, index = 0): FrameLocator =>
-  page.frameLocator('iframe.webview.ready').nth(index).frameLocator('iframe#active-frame');
-
-/** A notification that holds the text. */
-export const toast = (page: Page, text: string | RegExp): Locator =>
-  page.locator('.notifications-toasts .notification-list-item', { hasText: text }).first();
 
 /** The number of the line that carries the arrow of the stopped session, as the editor's margin shows it. */
 export async function stoppedLine(page: Page): Promise<number> {

@@ -151,4 +151,26 @@ describe.sequential('first light', () => {
     await expect.poll(() => page.locator('.xterm-rows').first().innerText()).toMatch(/both processes have ended/);
     await screenshot(page, '07 terminal');
   });
+
+  it('steps into the hypervisor: its source, the current step, its values', async () => {
+    const { page } = workbench;
+    await openView(page, 'Explorer');
+    await openFile(page, 'minikernel', 'kernel.asm');
+    await runCommand(page, 'Ringside: Debug Guest Under');
+    await pick(page, 'trap + shadow');
+    await expect.poll(() => stoppedLine(page)).toBe(entry);
+    await page.keyboard.press('F10');
+    await expect.poll(() => stoppedLine(page)).toBe(entry + 1);
+    await openView(page, 'Run and Debug');
+    // LGDT in a deprivileged kernel faults into the VMM.
+    await runCommand(page, 'Debug: Step Into Target');
+    await pick(page, 'VMM');
+    await page.locator('.tab.active', { hasText: '.ts' }).waitFor();
+    await page.locator('.debug-top-stack-frame-line').waitFor();
+    await page.locator('.debug-variables .monaco-list-row', { hasText: 'Handler step' }).waitFor();
+    await page.locator('.debug-call-stack .monaco-list-row', { hasText: 'kernel.asm' }).first().waitFor();
+    await screenshot(page, '08 inside the hypervisor');
+    await page.keyboard.press('Shift+F5');
+    await page.locator('.debug-toolbar').waitFor({ state: 'hidden' });
+  });
 });
