@@ -7,7 +7,10 @@ import { dist, root } from './paths.mjs';
 export const bundledPackagesFile = 'bundled-packages.json';
 export const noticesFile = 'THIRD-PARTY-NOTICES.md';
 
-/** Names of the npm packages among the inputs of the bundles, sorted. */
+/**
+ * Names of the npm packages among the inputs of the bundles, sorted.
+ * @param {Iterable<string>} inputs
+ */
 export function packagesOf(inputs) {
   const names = [...inputs].flatMap((input) => {
     const parts = input.replaceAll('\\', '/').split('node_modules/');

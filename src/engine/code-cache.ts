@@ -8,7 +8,7 @@ import { type CodeMode, isFlat } from './code-mode';
 import { isTooLong, LONGEST_INSTRUCTION } from './fetch';
 import { type Handler, handlerKey, listHandlers, type Place, USES_STACK } from './interpreter/handlers';
 import { OP, PSEUDO } from './interpreter/op';
-import { OP_ARENA, OP_ARENA_END, OP_SIZE, STATE_BASE } from './layout';
+import { CODE_MAPS, OP_ARENA, OP_SIZE, STATE_BASE } from './layout';
 import type { HostMemory } from './memory';
 import { IN_MEMORY, IS_IMMEDIATE, type PreparedInstruction, prepare } from './prepare';
 import { OFF } from './state';
@@ -100,7 +100,7 @@ export class CodeCache {
     const block = this.decodeBlock(hpa, eip, mode);
     if (block.length === 0) return 0;
     // One more op for the chain at the end.
-    if (this.next + (block.length + 1) * OP_SIZE > OP_ARENA_END) this.dropAll();
+    if (this.next + (block.length + 1) * OP_SIZE > CODE_MAPS) this.dropAll();
     const start = this.next;
     for (const op of block) this.emit(op);
     this.blocksOf(page, mode).set(eip, start);

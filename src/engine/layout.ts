@@ -30,14 +30,12 @@ export const JUMP_CACHE = FAST_SUPERVISOR_WRITE + FAST_ARRAY_SIZE;
 export const JUMP_CACHE_ENTRIES = 4096;
 export const JUMP_CACHE_ENTRY_SIZE = 16;
 
-/** Decoded instructions, OP_SIZE bytes each. */
+/** Decoded instructions, OP_SIZE bytes each, up to the code maps. */
 export const OP_ARENA = JUMP_CACHE + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE;
 export const OP_SIZE = 32;
 
-export const OP_ARENA_END = 0x400000;
-
 /** Maps of decoded bytes, one byte per byte of a code page, so that stores beside code need not leave the fast path. */
-export const CODE_MAPS = OP_ARENA_END;
+export const CODE_MAPS = 0x400000;
 export const CODE_MAP_COUNT = 256;
 
 /** Host physical address 0. */

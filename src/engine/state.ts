@@ -76,7 +76,6 @@ export const AR_TYPE = 0xf;
 export const AR_S = 1 << 4;
 export const AR_DPL_SHIFT = 5;
 export const AR_P = 1 << 7;
-export const AR_L = 1 << 13;
 export const AR_DB = 1 << 14;
 export const AR_G = 1 << 15;
 export const AR_UNUSABLE = 1 << 16;

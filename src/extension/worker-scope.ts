@@ -7,8 +7,8 @@ export interface WorkerScope {
 
 /** What a web Worker's global scope offers (the DOM's types are not part of this project). */
 interface WebWorkerGlobal {
-  postMessage?(message: unknown): void;
-  addEventListener?(type: 'message', listener: (event: { data: unknown }) => void): void;
+  postMessage(message: unknown): void;
+  addEventListener(type: 'message', listener: (event: { data: unknown }) => void): void;
 }
 
 /**
@@ -16,13 +16,11 @@ interface WebWorkerGlobal {
  * listener is registered would be lost there. In Node they wait.
  */
 export function openWorkerScope(start: (scope: WorkerScope) => void): void {
-  // Present in web Workers, absent in Node.
-  const web = globalThis as WebWorkerGlobal;
-  const { postMessage, addEventListener } = web;
-  if (postMessage !== undefined && addEventListener !== undefined) {
+  const scope: object = globalThis;
+  if (isWebWorker(scope)) {
     start({
-      post: (message) => postMessage.call(web, message),
-      onMessage: (listener) => addEventListener.call(web, 'message', (event) => listener(event.data)),
+      post: (message) => scope.postMessage(message),
+      onMessage: (listener) => scope.addEventListener('message', (event) => listener(event.data)),
     });
     return;
   }
@@ -33,4 +31,9 @@ export function openWorkerScope(start: (scope: WorkerScope) => void): void {
       onMessage: (listener) => void parentPort.on('message', listener),
     });
   });
+}
+
+/** Both are present in web Workers and absent in Node. */
+function isWebWorker(scope: object): scope is WebWorkerGlobal {
+  return 'postMessage' in scope && 'addEventListener' in scope;
 }

@@ -50,7 +50,6 @@ const kinds = {
 } as const satisfies Record<string, Omit<EventKindInfo, 'name'>>;
 
 export type EventKind = keyof typeof kinds;
-export type EventField<K extends EventKind> = (typeof kinds)[K]['fields'][number];
 
 export const EVENT_KINDS: readonly EventKindInfo[] = Object.entries(kinds).map(([name, k]) => ({ name, ...k }));
 const NUMBER = new Map(EVENT_KINDS.map((k, i) => [k.name, i]));

@@ -23,7 +23,7 @@ export interface PlatformState {
 /** What a platform tells its surroundings. */
 export interface PlatformHost {
   /** Guest time of the machine or VM that owns the platform. */
-  now(): number;
+  readonly now: () => number;
   /** A byte left a device (a `DeviceOutput` number); emits `output`. */
   output(device: number, value: number): void;
   /** A device's interrupt request was latched; emits `irq`. Who takes the interrupt emits the acknowledge. */

@@ -52,7 +52,6 @@ export function exceptionInfo(vector: number): ExceptionInfo | undefined {
 
 export const DE = 0;
 export const DB = 1;
-export const NMI = 2;
 export const BP = 3;
 export const OF = 4;
 export const BR = 5;
@@ -72,7 +71,6 @@ export const PF_PRESENT = 1;
 export const PF_WRITE = 2;
 export const PF_USER = 4;
 export const PF_RESERVED = 8;
-export const PF_FETCH = 16;
 
 /**
  * A fault that an instruction raises: thrown while an instruction executes, before it has changed any register;

@@ -65,10 +65,22 @@ const full: readonly FeatureName[] = [...sandybridge, 'smep', 'smap', 'umip'];
 // Signatures: CPUID family/model/stepping of a common part of each generation. The first VT-x Pentium 4 was the 662/672.
 const profiles = {
   i386: { title: 'Intel386 (1985): no WP, no CPUID', maxLeaf: 0, signature: 0x308, brand: '', has: i386 },
-  pentium: { title: 'Pentium (1993): no virtualization support', maxLeaf: 1, signature: 0x52c, brand: '', has: pentium },
+  pentium: {
+    title: 'Pentium (1993): no virtualization support',
+    maxLeaf: 1,
+    signature: 0x52c,
+    brand: '',
+    has: pentium,
+  },
   'p4-2005': { title: 'Pentium 4 672 (2005): first VT-x', maxLeaf: 2, signature: 0xf4a, brand: 'P4', has: p4 },
   'core2-2006': { title: 'Core 2 Duo (2006): VT-x', maxLeaf: 2, signature: 0x6f6, brand: 'Core 2', has: core2 },
-  nehalem: { title: 'Nehalem (2008): VT-x with EPT and VPID', maxLeaf: 7, signature: 0x106a5, brand: 'Nehalem', has: nehalem },
+  nehalem: {
+    title: 'Nehalem (2008): VT-x with EPT and VPID',
+    maxLeaf: 7,
+    signature: 0x106a5,
+    brand: 'Nehalem',
+    has: nehalem,
+  },
   sandybridge: {
     title: 'Sandy Bridge (2011) without AVX',
     maxLeaf: 7,

@@ -1,24 +1,6 @@
 /** General and segment registers by their encoding numbers (Intel SDM 2, "Instruction Format"). */
 
 export const GPR_NAMES_32 = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi'] as const;
-export const GPR_NAMES_64 = [
-  'rax',
-  'rcx',
-  'rdx',
-  'rbx',
-  'rsp',
-  'rbp',
-  'rsi',
-  'rdi',
-  'r8',
-  'r9',
-  'r10',
-  'r11',
-  'r12',
-  'r13',
-  'r14',
-  'r15',
-] as const;
 
 /** Encoding number of a general register, 0 (rax) to 15 (r15). */
 export type Gpr = number;

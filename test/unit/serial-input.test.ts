@@ -67,7 +67,7 @@ function typed(settings: (typeof SETTINGS)[number]) {
   const { machine, facts } = testMachine(program, { ...settings, memoryMiB: 2 });
   const start = machine.save();
   const stops = [machine.run()];
-  for (const byte of [...'Hi.'].map((c) => c.charCodeAt(0))) {
+  for (const byte of new TextEncoder().encode('Hi.')) {
     machine.input({ kind: 'serial', byte });
     stops.push(machine.run());
   }

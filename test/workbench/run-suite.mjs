@@ -76,7 +76,7 @@ export async function runHostSuite(host) {
   };
 }
 
-/** Called in the process that runHostSuite starts. */
+/** @public Called in the process that runHostSuite starts. */
 export async function inOwnProcess(options) {
   try {
     process.exitCode = await runTests(options);

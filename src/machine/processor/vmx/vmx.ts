@@ -13,7 +13,7 @@ import { VmxError, type VmxErrorNumber } from '../../../x86/vmx/instruction-erro
 import { INTERRUPTION_VALID, packInterruption, unpackInterruption } from '../../../x86/vmx/interruption';
 import { CR0_FIXED0, CR4_FIXED0, VMCS_BYTES, VMCS_REVISION, type VmxFeatures, capabilityMsrs } from './capabilities';
 import { type EntryFailure, EntrySubject, checkControls, checkHostState } from './entry-checks';
-import { EptWalk } from './ept-walk';
+import { type EptReference, EptWalk } from './ept-walk';
 import { checkGuestState } from './guest-checks';
 import {
   EventType,
@@ -42,7 +42,7 @@ export interface VmxSurroundings {
   /** Delivers an injected event through the guest's IDT, escalation included. @throws VmExit */
   deliver(event: VectoredEvent): void;
   /** An entry of an EPT table was read. */
-  eptReference(level: number, address: number, value: number): void;
+  readonly eptReference: EptReference;
 }
 
 export const VmxMode = { off: 0, root: 1, nonRoot: 2 } as const;
