@@ -109,7 +109,7 @@ export class Pass implements DirectiveSite {
       lasting: this.#lasting,
       needs: this.needs,
       macros: this.#preprocessor.table.seen,
-      firstBits: this.#firstBits ?? 16,
+      firstBits: this.#firstBits ?? this.bits,
     };
   }
 

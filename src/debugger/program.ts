@@ -87,6 +87,7 @@ async function assembleProgram(
   const assembled = await assembleSource(path, files);
   if ('problems' in assembled) return assembled;
   const { image, warnings, pathOf } = assembled;
+  if (image.bytes.length === 0) return { problems: [`${path} is empty: write an instruction to start at.`] };
   if (image.bits !== 32) {
     return {
       problems: [
