@@ -73,7 +73,8 @@ export const stackRequests: HandlerGroup = {
     source: (context, args) => {
       const file = context.vmmSource.file(args.source?.sourceReference ?? args.sourceReference);
       if (file === undefined) throw new RequestError('This source is not among those of the VMM.');
-      return { content: file.text, mimeType: 'text/typescript' };
+      // No mimeType: by its name alone the workbench knows the file for TypeScript.
+      return { content: file.text };
     },
   },
 };
