@@ -25,7 +25,7 @@ export const compareCommand: Command = {
   async run(context, options) {
     const file = onlyFile(options, 'the guest to compare');
     const configs = SETTINGS.map((setting) => machineConfig(options, setting));
-    const limit = options.number('limit') ?? DEFAULT_LIMIT;
+    const limit = options.number('limit', 1) ?? DEFAULT_LIMIT;
     const [first] = configs;
     const program = first === undefined ? undefined : await loadOrExplain(context, file, first);
     if (program === undefined) return ExitStatus.usage;

@@ -31,7 +31,7 @@ export const dapCommand: Command = {
     { name: 'port', value: 'N', help: 'listen on this TCP port of 127.0.0.1 instead of standard input and output' },
   ],
   async run(context, options) {
-    const port = options.number('port');
+    const port = options.number('port', 1, 65_535);
     if (port === undefined) {
       await serve(context, process.stdin, process.stdout);
       return ExitStatus.ok;

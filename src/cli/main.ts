@@ -46,7 +46,14 @@ function makeContext(): CommandContext {
     vmmSource: vmmSource === undefined ? undefined : new TextDecoder().decode(vmmSource),
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
-    writeFile: (path, content) => writeFile(path, content),
+    writeFile: async (path, content) => {
+      try {
+        await writeFile(path, content);
+      } catch (error) {
+        const [reason] = (error instanceof Error ? error.message : String(error)).split(',');
+        throw new UsageError(`"${path}" cannot be written (${reason}); name a file in a folder that you can write to.`);
+      }
+    },
     absolute: (path) => resolve(path),
   };
 }

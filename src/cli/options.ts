@@ -17,8 +17,8 @@ export interface ParsedOptions {
   readonly files: readonly string[];
   /** The value of an option, `''` for a switch that is there, undefined for what is not. */
   option(name: string): string | undefined;
-  /** @throws UsageError unless the option is absent or a whole number, decimal or 0x hexadecimal */
-  number(name: string): number | undefined;
+  /** @throws UsageError unless the option is absent or a whole number in the range, decimal or 0x hexadecimal */
+  number(name: string, least?: number, most?: number): number | undefined;
 }
 
 export function parseOptions(args: readonly string[], known: readonly OptionInfo[]): ParsedOptions {
@@ -50,13 +50,17 @@ export function parseOptions(args: readonly string[], known: readonly OptionInfo
   return {
     files,
     option: (name) => values.get(name),
-    number: (name) => {
+    number: (name, least = 0, most = Number.MAX_SAFE_INTEGER) => {
       const text = values.get(name);
       if (text === undefined) return undefined;
       if (!/^(0x[0-9a-f]+|[0-9]+)$/i.test(text) || !Number.isSafeInteger(Number(text))) {
         throw new UsageError(`--${name} is "${text}"; it must be a whole number.`);
       }
-      return Number(text);
+      const value = Number(text);
+      if (value < least || value > most) {
+        throw new UsageError(`--${name} is ${text}; it must be a whole number from ${least} to ${most}.`);
+      }
+      return value;
     },
   };
 }

@@ -46,7 +46,7 @@ export const runCommand: Command = {
   async run(context, options) {
     const file = onlyFile(options, 'the guest to run, for example guests/minikernel/kernel.asm');
     const config = machineConfig(options);
-    const limit = options.number('limit') ?? DEFAULT_LIMIT;
+    const limit = options.number('limit', 1) ?? DEFAULT_LIMIT;
     const program = await loadOrExplain(context, file, config);
     if (program === undefined) return ExitStatus.usage;
     const json = options.option('json') !== undefined;

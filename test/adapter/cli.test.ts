@@ -71,6 +71,15 @@ describe('ringside run', () => {
       [['run', MINIKERNEL, '--memory', 'much'], /^--memory is "much"; it must be a whole number/],
       [['run', MINIKERNEL, '--frobnicate'], /^There is no option --frobnicate/],
       [['run', MINIKERNEL, '--limit'], /wants a value/],
+      [['run', MINIKERNEL, '--limit', '0'], /^--limit is 0; it must be a whole number from 1/],
+      [['run', MINIKERNEL, '--limit', '-1'], /^--limit is "-1"; it must be a whole number/],
+      [['run', MINIKERNEL, MINIKERNEL], /^Name one file, not 2/],
+      [['run', MINIKERNEL, '--cpu', 'trap', '--mmu', 'nested'], /^Nested paging is part of VT-x/],
+      [['run', BROKEN], /guests" cannot be read; correct its path/],
+      [['asm', MINIKERNEL, '-o', BROKEN], /guests" cannot be written \(EISDIR.*name a file/],
+      [['compare', 'absent.asm'], /absent\.asm" cannot be read/],
+      [['grade', BROKEN], /lab\.json cannot be read: name a lab's folder/],
+      [['dap', '--port', '70000'], /^--port is 70000; it must be a whole number from 1 to 65535/],
       [['fly'], /^There is no command "fly"/],
     ];
     for (const [args, message] of cases) {
