@@ -43,7 +43,7 @@ const vitest = (config, least, minutes) => async () => {
   return {
     passed,
     failed: failed + problems.length,
-    skips,
+    skips: skips.map((skip) => skip.reason),
     output: failed + problems.length > 0 ? [output, ...failures, ...problems].join('\n') : said.join('\n'),
   };
 };
@@ -100,6 +100,13 @@ const suites = [
   },
 ];
 
+/** How often each reason occurs. */
+function tally(reasons) {
+  const counts = new Map();
+  for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  return counts;
+}
+
 async function runSuite(suite) {
   const began = Date.now();
   /** @type {Result} */
@@ -124,7 +131,7 @@ async function runSuite(suite) {
     `${failed > 0 ? 'FAILED' : 'ok    '} ${suite.name}: ${passed} passed, ${failed} failed, ${skips.length} skipped (${seconds} s)`,
   );
   if (output.trim() !== '') console.log(output.trimEnd().replaceAll(/^/gm, '       '));
-  for (const skip of skips) console.log(`       skipped ${skip}`);
+  for (const [reason, count] of tally(skips)) console.log(`       skipped ${count}: ${reason}`);
   return result;
 }
 

@@ -67,7 +67,8 @@ function compare(main: string, files: ReadonlyMap<string, string | Uint8Array>):
   throw new Error(`${main} differs from nasm at ${firstDifference(image.bytes, theirs.bytes)}\nnear ${near}`);
 }
 
-describe.skipIf(nasmVersion === undefined)('output equal to nasm', () => {
+const oracle = nasmVersion === undefined ? ' (skipped: nasm is not installed)' : '';
+describe.skipIf(nasmVersion === undefined)(`output equal to nasm${oracle}`, () => {
   const corpus = read(join(import.meta.dirname, 'corpus'));
   it.each(mainFiles(corpus))('corpus/%s', (main) => compare(main, corpus));
 
