@@ -2,12 +2,22 @@
  * Looking at a guest's page tables without walking them as the processor would: nothing is set, emitted or cached. The
  * two stages of a VMM come in as functions, so the bare machine and every technique share this.
  */
-import { CR0_PG, CR4_PSE, PAGE_SIZE, PTE_A, PTE_D, PTE_G, PTE_P, PTE_PS, PTE_U, PTE_W } from '../x86/paging-bits';
+import {
+  CR0_PG,
+  CR4_PSE,
+  FRAME,
+  LARGE_FRAME,
+  LARGE_PAGE_SIZE,
+  PAGE_SIZE,
+  PTE_A,
+  PTE_D,
+  PTE_G,
+  PTE_P,
+  PTE_PS,
+  PTE_U,
+  PTE_W,
+} from '../x86/paging-bits';
 import type { PageTableRow, SecondEntry, Translated } from './guest-view';
-
-const FRAME = 0xfffff000;
-const LARGE_FRAME = 0xffc00000;
-const LARGE_SIZE = 0x400000;
 
 export interface GuestTables {
   readonly cr0: number;
@@ -35,7 +45,7 @@ export function translateQuietly(tables: GuestTables, gva: number): Translated |
   const pde = tables.read32(((tables.cr3 & FRAME) + (gva >>> 22) * 4) >>> 0);
   if ((pde & PTE_P) === 0) return undefined;
   if ((pde & PTE_PS) !== 0 && (tables.cr4 & CR4_PSE) !== 0) {
-    return found(tables, pde, pde, ((pde & LARGE_FRAME) | (gva & ~LARGE_FRAME)) >>> 0, LARGE_SIZE);
+    return found(tables, pde, pde, ((pde & LARGE_FRAME) | (gva & ~LARGE_FRAME)) >>> 0, LARGE_PAGE_SIZE);
   }
   const pte = tables.read32(((pde & FRAME) + ((gva >>> 12) & 0x3ff) * 4) >>> 0);
   if ((pte & PTE_P) === 0) return undefined;
@@ -74,7 +84,7 @@ export function pageTableRows(
     if ((pde & PTE_PS) !== 0 && (tables.cr4 & CR4_PSE) !== 0) {
       const gpa = (pde & LARGE_FRAME) >>> 0;
       const entry = { guestEntry: pde, guestEntryAddress: pdeAddress };
-      rows.push({ gva, size: LARGE_SIZE, ...entry, gpa, second: second(gva, gpa) });
+      rows.push({ gva, size: LARGE_PAGE_SIZE, ...entry, gpa, second: second(gva, gpa) });
       continue;
     }
     for (let j = 0; j < 1024 && rows.length < most; j++) {

@@ -1,33 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import type { MachineConfig } from '../machine/config';
 import { FaultClass, HANDLER_NAMES, HandlerKind, ShadowOp } from '../machine/event-kinds';
-import { type Run, start } from './minikernel.test-support';
+import { minikernel, NATIVE, type Run, SETTINGS, type Setting, sequence, start, VIRTUAL } from './guest.test-support';
 
-type Setting = Pick<MachineConfig, 'cpu' | 'mmu'>;
-
-const NATIVE: Setting = { cpu: 'native', mmu: 'none' };
-const VIRTUAL: readonly Setting[] = [
-  { cpu: 'trap', mmu: 'shadow' },
-  { cpu: 'hw', mmu: 'shadow' },
-  { cpu: 'hw', mmu: 'nested' },
-];
-const ALL: readonly Setting[] = [NATIVE, ...VIRTUAL];
 const nameOf = ({ cpu, mmu }: Setting): string => (mmu === 'none' ? cpu : `${cpu} with ${mmu}`);
+const program = minikernel();
 /** Small, so that many digests are quick. */
 const MEMORY = { memoryMiB: 4 };
 
-/** Points spread over the run, the same in every test run (a linear congruential sequence). */
+/** Points spread over the run, the same in every test run. */
 function points(n: number, end: number): number[] {
-  let seed = 12345;
-  const drawn = Array.from({ length: n }, () => {
-    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-    return Math.floor((seed / 2 ** 32) * end);
-  });
-  return drawn.sort((a, b) => a - b);
+  const random = sequence(12345);
+  return Array.from({ length: n }, () => random(end)).sort((a, b) => a - b);
 }
 
 function whole(setting: Setting): Run {
-  const run = start({ ...setting, ...MEMORY });
+  const run = start({ ...setting, ...MEMORY }, program);
   expect(run.run(5_000_000)).toEqual({ reason: 'stopped', cause: 0, value: 0 });
   return run;
 }
@@ -45,7 +32,7 @@ describe('the minikernel', () => {
     });
 
     it('has the same digest as the bare machine at any instruction', () => {
-      const [bare, virtual] = [start({ ...NATIVE, ...MEMORY }), start({ ...setting, ...MEMORY })];
+      const [bare, virtual] = [start({ ...NATIVE, ...MEMORY }, program), start({ ...setting, ...MEMORY }, program)];
       for (const count of [1, 2, 3, ...points(40, end)]) {
         bare.run(count);
         virtual.run(count);
@@ -90,38 +77,41 @@ describe('the minikernel', () => {
   });
 });
 
-describe.each(ALL.map((setting) => [nameOf(setting), setting] as const))('save and load under %s', (_name, setting) => {
-  it('go on as if nothing had happened, in this machine and in a fresh one', () => {
-    const run = start({ ...setting, ...MEMORY });
-    for (const [from, to] of [
-      [1, 900],
-      [36_000, 45_000],
-      [301_117, 350_000],
-    ] as const) {
-      run.run(from);
-      const save = run.machine.save();
-      run.run(to);
-      const [hash, events] = [run.machine.stateHash(), run.machine.events.hash];
-      run.machine.load(save);
-      run.run(to);
-      expect([run.machine.stateHash(), run.machine.events.hash]).toEqual([hash, events]);
-      const fresh = start({ ...setting, ...MEMORY });
-      fresh.machine.load(structuredClone(save));
-      fresh.run(to);
-      expect([fresh.machine.stateHash(), fresh.machine.events.hash]).toEqual([hash, events]);
-    }
-  });
+describe.each(SETTINGS.map((setting) => [nameOf(setting), setting] as const))(
+  'save and load under %s',
+  (_name, setting) => {
+    it('go on as if nothing had happened, in this machine and in a fresh one', () => {
+      const run = start({ ...setting, ...MEMORY }, program);
+      for (const [from, to] of [
+        [1, 900],
+        [36_000, 45_000],
+        [301_117, 350_000],
+      ] as const) {
+        run.run(from);
+        const save = run.machine.save();
+        run.run(to);
+        const [hash, events] = [run.machine.stateHash(), run.machine.events.hash];
+        run.machine.load(save);
+        run.run(to);
+        expect([run.machine.stateHash(), run.machine.events.hash]).toEqual([hash, events]);
+        const fresh = start({ ...setting, ...MEMORY }, program);
+        fresh.machine.load(structuredClone(save));
+        fresh.run(to);
+        expect([fresh.machine.stateHash(), fresh.machine.events.hash]).toEqual([hash, events]);
+      }
+    });
 
-  it('and a run in pieces make no difference to the events', () => {
-    const whole = start({ ...setting, ...MEMORY });
-    whole.run(60_000);
-    const pieces = start({ ...setting, ...MEMORY });
-    for (const count of points(50, 60_000)) {
-      pieces.run(count);
-      pieces.machine.save();
-    }
-    pieces.run(60_000);
-    expect(pieces.machine.events.hash).toBe(whole.machine.events.hash);
-    expect(pieces.machine.stateHash()).toBe(whole.machine.stateHash());
-  });
-});
+    it('and a run in pieces make no difference to the events', () => {
+      const whole = start({ ...setting, ...MEMORY }, program);
+      whole.run(60_000);
+      const pieces = start({ ...setting, ...MEMORY }, program);
+      for (const count of points(50, 60_000)) {
+        pieces.run(count);
+        pieces.machine.save();
+      }
+      pieces.run(60_000);
+      expect(pieces.machine.events.hash).toBe(whole.machine.events.hash);
+      expect(pieces.machine.stateHash()).toBe(whole.machine.stateHash());
+    });
+  },
+);

@@ -13,6 +13,11 @@ export const PTE_D = 1 << 6;
 export const PTE_PS = 1 << 7;
 export const PTE_G = 1 << 8;
 
+/** The address in an entry of 32-bit paging: of a table or 4 KiB page, and of a 4 MiB page. */
+export const FRAME = 0xfffff000;
+export const LARGE_FRAME = 0xffc00000;
+export const LARGE_PAGE_SIZE = 0x400000;
+
 export const CR0_PE = 1 << 0;
 export const CR0_MP = 1 << 1;
 export const CR0_EM = 1 << 2;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { afterAll, describe, expect, it } from 'vitest';
 import { encodeSave } from '../../src/machine/save';
-import { minikernel, sequence, SETTINGS, testMachine } from './minikernel';
+import { minikernel, sequence, SETTINGS, start } from '../../src/vmm/guest.test-support';
 
 const CACHE = join(import.meta.dirname, '../../node_modules/.cache/ringside');
 mkdirSync(CACHE, { recursive: true });
@@ -30,7 +30,7 @@ describe('a save loaded in a fresh process', () => {
   it.each(SETTINGS)('goes on as the run that made it: $cpu with $mmu', (setting) => {
     const from = random(600_000);
     const to = from + random(200_000);
-    const { machine, facts } = testMachine(program, { ...setting, memoryMiB: 4 });
+    const { machine, facts } = start({ ...setting, memoryMiB: 4 }, program);
     machine.run({ count: from });
     const file = join(folder, `${setting.cpu}-${setting.mmu}.ringside`);
     writeFileSync(file, encodeSave(machine.save()));

@@ -1,16 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { digestOf } from '../../src/facts/digest';
 import { StopCause } from '../../src/machine/event-kinds';
-import { assembleGuest, SETTINGS, testMachine } from './minikernel';
+import { inlineGuest, pic, SETTINGS, start } from '../../src/vmm/guest.test-support';
 
 const TICKS = 3000;
 
 /** Halts between the ticks of a timer and ends after so many. */
-const program = assembleGuest(
-  'ticks.asm',
-  () => `
-        org     0x100000
-        bits    32
+const program = inlineGuest(`
         mov     esp, 0x180000
         lgdt    [gdt_pointer]
         jmp     8:.flat
@@ -18,16 +13,7 @@ const program = assembleGuest(
         mov     ds, ax
         mov     ss, ax
         lidt    [idt_pointer]
-        mov     al, 0x11
-        out     0x20, al
-        mov     al, 0x20
-        out     0x21, al
-        mov     al, 4
-        out     0x21, al
-        mov     al, 1
-        out     0x21, al
-        mov     al, 0xfe
-        out     0x21, al
+        ${pic(0xfe)}
         mov     al, 0x36                ; counter 0, low and high byte, mode 3
         out     0x43, al
         mov     al, 0x40
@@ -57,13 +43,12 @@ count:  dd      0
         align   4096
 idt:    times 0x20 dq 0
         dw      (tick - $$) & 0xffff, 8, 0x8e00, 0x10
-`,
-);
+`);
 
 function slept(settings: (typeof SETTINGS)[number]) {
-  const { machine, facts } = testMachine(program, { ...settings, memoryMiB: 2 });
-  const stop = machine.run();
-  return { stop, digest: digestOf(machine.guest(), facts.all), time: machine.clock.save() };
+  const { machine, run, digest } = start({ ...settings, memoryMiB: 2 }, program);
+  const stop = run();
+  return { stop, digest: digest(), time: machine.clock.save() };
 }
 
 describe.each(SETTINGS)('a guest that halts between timer ticks, $cpu with $mmu', (setting) => {

@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { digestOf } from '../../src/facts/digest';
 import { StopCause } from '../../src/machine/event-kinds';
-import { assembleGuest, expectedLines, minikernel, SETTINGS, testMachine } from './minikernel';
+import { expectedLines, inlineGuest, minikernel, SETTINGS, start } from '../../src/vmm/guest.test-support';
 
 const program = minikernel();
 
 describe('the minikernel on the bare machine', () => {
-  const { machine, facts } = testMachine(program);
+  const { machine, facts, digest } = start({}, program);
   const stop = machine.run({ count: 5_000_000 });
 
   it('ends as it means to', () => {
@@ -34,16 +33,15 @@ describe('the minikernel on the bare machine', () => {
   });
 
   it('has a digest that another TLB size does not change', () => {
-    const other = testMachine(program, { tlbEntries: 16 });
+    const other = start({ tlbEntries: 16 }, program);
     other.machine.run();
-    expect(digestOf(other.machine.guest(), other.facts.all)).toEqual(digestOf(machine.guest(), facts.all));
+    expect(other.digest()).toEqual(digest());
   });
 });
 
 describe('guests that go wrong', () => {
   const run = (source: string) => {
-    const guest = assembleGuest('guest.asm', () => `org 0x100000\nbits 32\n${source}\n`);
-    return testMachine(guest).machine.run({ count: 100_000 });
+    return start({}, inlineGuest(source)).run(100_000);
   };
 
   it('stops a guest that halts with interrupts off', () => {
@@ -67,11 +65,7 @@ describe('guests that go wrong', () => {
   });
 
   it.each(SETTINGS)('comes back from a guest that is caught in faults: $cpu with $mmu', (setting) => {
-    const guest = assembleGuest(
-      'guest.asm',
-      () => `
-        org 0x100000
-        bits 32
+    const guest = inlineGuest(`
         mov esp, 0x80000
         lgdt [gdt_pointer]
         jmp 8:.flat
@@ -89,9 +83,8 @@ gdt_pointer:
 idt_pointer:
         dw 55
         dd idt
-`,
-    );
-    const { machine } = testMachine(guest, { ...setting, memoryMiB: 2 });
+`);
+    const { machine } = start({ ...setting, memoryMiB: 2 }, guest);
     expect(machine.run({ count: 1_000 })).toEqual({ reason: 'count' });
     expect(machine.clock.instructions).toBe(6);
     machine.run({ count: 1_000 });

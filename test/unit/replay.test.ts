@@ -1,15 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { digestOf } from '../../src/facts/digest';
 import { EVENT_KINDS, type EventKind } from '../../src/machine/event-kinds';
 import { Checkpoints } from '../../src/machine/checkpoints';
 import { decodeSave, encodeSave, type MachineSave, SaveError } from '../../src/machine/save';
-import { minikernel, sequence, SETTINGS, type TestMachine, testMachine } from './minikernel';
+import { minikernel, type Run, SETTINGS, sequence, start } from '../../src/vmm/guest.test-support';
 
 const program = minikernel();
 const MEMORY = { memoryMiB: 4 };
 
 /** Runs to a count, taking checkpoints on the way, as a debugger does. */
-function runWithCheckpoints({ machine }: TestMachine, end: number, interval: number): Checkpoints<MachineSave> {
+function runWithCheckpoints({ machine }: Run, end: number, interval: number): Checkpoints<MachineSave> {
   const checkpoints = new Checkpoints<MachineSave>(interval, 8);
   for (;;) {
     const { instructions } = machine.clock;
@@ -19,12 +18,12 @@ function runWithCheckpoints({ machine }: TestMachine, end: number, interval: num
   }
 }
 
-function ending({ machine, facts }: TestMachine): unknown {
+function ending({ machine, facts }: Run): unknown {
   return { state: machine.stateHash(), events: machine.events.hash, facts: facts.save() };
 }
 
 describe.each(SETTINGS)('under $cpu with $mmu', (setting) => {
-  const build = (): TestMachine => testMachine(program, { ...setting, ...MEMORY });
+  const build = (): Run => start({ ...setting, ...MEMORY }, program);
 
   describe('saving, loading and replaying', () => {
     const random = sequence(7);
@@ -53,7 +52,7 @@ describe.each(SETTINGS)('under $cpu with $mmu', (setting) => {
     });
 
     it('refuses a save of another configuration', () => {
-      const { machine } = testMachine(program, { ...setting, ...MEMORY, tlbEntries: 128 });
+      const { machine } = start({ ...setting, ...MEMORY, tlbEntries: 128 }, program);
       expect(() => build().machine.load(machine.save())).toThrow(/another configuration/);
     });
   });
@@ -154,7 +153,7 @@ describe.each(SETTINGS)('under $cpu with $mmu', (setting) => {
     it('are replayed at their exact place', () => {
       const first = build();
       const { machine } = first;
-      const start = machine.save();
+      const beginning = machine.save();
       machine.run({ count: 50_000 });
       machine.input({ kind: 'serial', byte: 65 });
       machine.run({ count: 120_000 });
@@ -165,7 +164,7 @@ describe.each(SETTINGS)('under $cpu with $mmu', (setting) => {
       const expected = ending(first);
       expect(machine.guest().readGpa(0x300000, 3)).toEqual(new Uint8Array([1, 2, 3]));
 
-      machine.load(start, true);
+      machine.load(beginning, true);
       expect(machine.inputs.ahead).toBe(3);
       machine.run({ count: 180_000 });
       expect(ending(first)).toEqual(expected);
@@ -174,7 +173,7 @@ describe.each(SETTINGS)('under $cpu with $mmu', (setting) => {
     it('hold their place among deliveries that take no instruction', () => {
       const first = build();
       const { machine } = first;
-      const start = machine.save();
+      const beginning = machine.save();
       machine.processor.setBreakpoints(new Set([program.label('stub_page')]));
       expect(machine.run().reason).toBe('breakpoint');
       // The page fault has been delivered, and its count is still that of the instruction before.
@@ -183,13 +182,13 @@ describe.each(SETTINGS)('under $cpu with $mmu', (setting) => {
       machine.run({ count: machine.clock.instructions + 20_000 });
       const { instructions } = machine.clock;
       const expected = ending(first);
-      machine.load(start, true);
+      machine.load(beginning, true);
       machine.run({ count: instructions });
       expect(ending(first)).toEqual(expected);
     });
 
     it('change the guest in the same way as on the bare machine', () => {
-      const run = ({ machine, facts }: TestMachine): unknown => {
+      const run = ({ machine, digest }: Run): unknown => {
         machine.run({ count: 90_000 });
         // A timer tick out of turn, and a word in beta's last line.
         machine.input({ kind: 'interrupt', line: 0 });
@@ -197,17 +196,17 @@ describe.each(SETTINGS)('under $cpu with $mmu', (setting) => {
         machine.run({ count: 400_000 });
         machine.input({ kind: 'register', register: 'ebp', value: 4096 });
         machine.run({ count: 3_000_000 });
-        return { digest: digestOf(machine.guest(), facts.all), clock: machine.clock.save() };
+        return { digest: digest(), clock: machine.clock.save() };
       };
-      expect(run(build())).toEqual(run(testMachine(program, MEMORY)));
+      expect(run(build())).toEqual(run(start(MEMORY, program)));
     });
 
     it('drop the future that a replay still had ahead', () => {
       const { machine } = build();
-      const start = machine.save();
+      const beginning = machine.save();
       machine.run({ count: 1_000 });
       machine.input({ kind: 'serial', byte: 1 });
-      machine.load(start, true);
+      machine.load(beginning, true);
       machine.run({ count: 500 });
       machine.input({ kind: 'serial', byte: 2 });
       expect(machine.inputs.all.map((entry) => entry.at.count)).toEqual([500]);
@@ -221,7 +220,7 @@ describe.each(SETTINGS)('under $cpu with $mmu', (setting) => {
 
 describe('a save as a file', () => {
   it('is refused when it is foreign, damaged, cut off or of another format', () => {
-    const { machine } = testMachine(program, MEMORY);
+    const { machine } = start(MEMORY, program);
     const file = encodeSave(machine.save());
     const changed = (at: number): Uint8Array => file.map((byte, i) => (i === at ? byte ^ 0xff : byte));
     expect(() => decodeSave(new Uint8Array(100))).toThrow(/not a Ringside save/);

@@ -1,12 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { digestOf } from '../../src/facts/digest';
 import { StopCause } from '../../src/machine/event-kinds';
-import { assembleGuest, SETTINGS, testMachine } from './minikernel';
+import { inlineGuest, pic, SETTINGS, start } from '../../src/vmm/guest.test-support';
 
 /** Sleeps until the serial port interrupts, sends each byte back, and ends at a full stop. */
 const ECHO = `
-        org     0x100000
-        bits    32
         mov     esp, 0x180000
         lgdt    [gdt_pointer]
         jmp     8:.flat
@@ -20,16 +17,7 @@ const ECHO = `
         shr     eax, 16
         mov     [idt + 0x24 * 8 + 6], ax
         lidt    [idt_pointer]
-        mov     al, 0x11
-        out     0x20, al
-        mov     al, 0x20
-        out     0x21, al
-        mov     al, 4
-        out     0x21, al
-        mov     al, 1
-        out     0x21, al
-        mov     al, 0xef
-        out     0x21, al
+        ${pic(0xef)}
         mov     dx, 0x3f9
         mov     al, 1
         out     dx, al
@@ -61,21 +49,21 @@ idt_pointer:
         align   4096
 idt:    times 0x25 dq 0
 `;
-const program = assembleGuest('echo.asm', () => ECHO);
+const program = inlineGuest(ECHO);
 
 function typed(settings: (typeof SETTINGS)[number]) {
-  const { machine, facts } = testMachine(program, { ...settings, memoryMiB: 2 });
-  const start = machine.save();
+  const { machine, digest } = start({ ...settings, memoryMiB: 2 }, program);
+  const beginning = machine.save();
   const stops = [machine.run()];
   for (const byte of new TextEncoder().encode('Hi.')) {
     machine.input({ kind: 'serial', byte });
     stops.push(machine.run());
   }
-  return { machine, start, stops, digest: digestOf(machine.guest(), facts.all), events: machine.events.hash };
+  return { machine, beginning, stops, digest: digest(), events: machine.events.hash };
 }
 
 describe.each(SETTINGS)('a guest that sleeps until somebody types, $cpu with $mmu', (setting) => {
-  const { machine, start, stops, digest, events } = typed(setting);
+  const { machine, beginning, stops, digest, events } = typed(setting);
 
   it('waits, wakes at each byte, and ends', () => {
     expect(stops.slice(0, 3)).toEqual([1, 2, 3].map(() => ({ reason: 'waiting' })));
@@ -88,7 +76,7 @@ describe.each(SETTINGS)('a guest that sleeps until somebody types, $cpu with $mm
   });
 
   it('does the same again when what was typed is replayed', () => {
-    machine.load(start, true);
+    machine.load(beginning, true);
     expect(machine.inputs.ahead).toBe(3);
     expect(machine.run()).toMatchObject({ reason: 'stopped' });
     expect(machine.events.hash).toBe(events);

@@ -91,12 +91,7 @@ describe('instruction boundaries', () => {
     const machine = tinyMachine(
       kernelSource(`
   gate 0x80, back, 0xee00
-  push dword 0x23
-  push dword 0x7000
-  push dword 0x202
-  push dword 0x1b
-  push dword user
-  iretd
+  to_user user, 0x202
 user:
   push dword 0x3001
   popfd
@@ -124,12 +119,7 @@ back: hlt
   it('with IOPL 3, ring 3 may CLI and STI', () => {
     const machine = tinyMachine(
       kernelSource(`
-  push dword 0x23
-  push dword 0x7000
-  push dword 0x3202
-  push dword 0x1b
-  push dword user
-  iretd
+  to_user user, 0x3202
 user: cli
 off: sti
 on: nop
@@ -145,12 +135,7 @@ on: nop
     const machine = tinyMachine(
       kernelSource(`
   gate 13, stub, 0x8e00
-  push dword 0x23
-  push dword 0x7000
-  push dword 2
-  push dword 0x1b
-  push dword user
-entering: iretd
+entering: to_user user, 2
 user: nop
   cli
 stub: ud2
@@ -158,7 +143,8 @@ stub: ud2
     );
     machine.runTo('entering');
     machine.processor.hypervisorAttached = true;
-    expect(machine.run()).toMatchObject({ reason: 'hypervisor', retired: 2 });
+    // The six instructions of to_user, and the NOP.
+    expect(machine.run()).toMatchObject({ reason: 'hypervisor', retired: 7 });
     expect(machine.processor.state.eip).toBe(machine.symbol('stub'));
   });
 

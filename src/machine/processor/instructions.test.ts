@@ -39,12 +39,7 @@ function user(code: string, setup = '', options: TinyOptions = {}): TinyMachine 
   ${setup}
   mov ax, 0x23
   mov ds, ax
-  push dword 0x23
-  push dword 0x7000
-  push dword 2
-  push dword 0x1b
-  push dword user
-  iretd
+  to_user user, 2
 user: ${code}
   int 0x80
 caught: hlt`),

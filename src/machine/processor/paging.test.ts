@@ -8,8 +8,11 @@ const ROOT = 0x20000;
 const TABLE = 0x21000;
 const PTE = (page: number) => TABLE + page * 4;
 
-/** Identity-maps 4 MiB for user and supervisor with the given CR0 bits, then runs the body. */
-const paged = (body: string, cr0 = '0x80000000') =>
+/**
+ * Identity-maps 4 MiB for user and supervisor with the given CR0 bits, then runs the body.
+ * @param handler what a page fault runs
+ */
+const paged = (body: string, { cr0 = 0x80000000, handler = 'hlt' } = {}) =>
   kernelSource(`
   gate 14, page_fault, 0x8e00
   mov dword [${ROOT}], ${TABLE + 7}
@@ -28,42 +31,25 @@ const paged = (body: string, cr0 = '0x80000000') =>
   mov cr0, eax
   ${body}
 page_fault:
-  hlt
+  ${handler}
 `);
 
 const count = (machine: TinyMachine, op: number): number => machine.emitted('tlb').filter((e) => e['op'] === op).length;
 
 describe('paging', () => {
   it('raises #PF with CR2 and the error code, and the instruction restarts after the handler', () => {
-    const machine = tinyMachine(
-      kernelSource(`
-  gate 14, page_fault, 0x8e00
-  mov dword [${ROOT}], ${TABLE + 7}
-  mov edi, ${TABLE}
-  mov eax, 7
-.fill:
-  mov [edi], eax
-  add eax, 0x1000
-  add edi, 4
-  cmp edi, ${TABLE + 0x1000}
-  jne .fill
+    const body = `
   mov dword [${PTE(0x50)}], 0
-  mov eax, ${ROOT}
-  mov cr3, eax
-  mov eax, cr0
-  or eax, 0x80000000
-  mov cr0, eax
   mov ecx, 0x1234
 at: mov [0x50010], ecx
   mov ebx, [0x50010]
-done: hlt
-page_fault:
+done: hlt`;
+    const handler = `
   mov eax, cr2
   pop edx
   mov dword [${PTE(0x50)}], 0x60007
-  iretd
-`),
-    );
+  iretd`;
+    const machine = tinyMachine(paged(body, { handler }));
     machine.runTo('page_fault');
     const { state } = machine.processor;
     expect(state.cr2).toBe(0x50010);
@@ -88,13 +74,13 @@ page_fault:
   it('honours WP for the supervisor, with error code 3', () => {
     const body = `mov dword [${PTE(0x50)}], 0x50005\nat: mov [0x50000], eax\nwritten: hlt`;
     tinyMachine(paged(body)).runTo('written');
-    const machine = tinyMachine(paged(body, '0x80010000'));
+    const machine = tinyMachine(paged(body, { cr0: 0x80010000 }));
     machine.runTo('page_fault');
     expect(machine.memory.read32(machine.processor.state.gpr(RSP))).toBe(3);
   });
 
   it('cannot set WP on a profile without it', () => {
-    const machine = tinyMachine(paged('mov ecx, cr0\ndone: hlt', '0x80010000'), { features: { wp: false } });
+    const machine = tinyMachine(paged('mov ecx, cr0\ndone: hlt', { cr0: 0x80010000 }), { features: { wp: false } });
     machine.runTo('done');
     expect(machine.processor.state.gpr(RCX) & 0x10000).toBe(0);
   });
@@ -126,7 +112,7 @@ done: hlt`),
   mov dword [${PTE(0x50)}], 0x50007
   mov dword [0x50000], 9
 done: hlt`,
-        '0x80010000',
+        { cr0: 0x80010000 },
       ),
     );
     machine.runTo('done');
@@ -188,12 +174,7 @@ done: hlt`),
   mov dword [${PTE(7)}], 0x7003
   mov eax, cr3
   mov cr3, eax
-  push dword 0x23
-  push dword 0x6000
-  push dword 2
-  push dword 0x1b
-  push dword user
-  iretd
+  to_user user, 2
 user: mov eax, [cs:0x50000]
 `),
     );

@@ -9,12 +9,7 @@ import { kernelSource, type TinyMachine, tinyMachine } from './tiny-machine.test
 const ENTER_USER = (flags = '0x202') => `
   mov ax, 0x23
   mov ds, ax
-  push dword 0x23
-  push dword 0x7000
-  push dword ${flags}
-  push dword 0x1b
-  push dword user
-  iretd
+  to_user user, ${flags}
 `;
 
 function top(machine: TinyMachine, words: number): number[] {

@@ -129,7 +129,7 @@ export function tinyMachine(source: string, options: TinyOptions = {}): TinyMach
 /**
  * Source that sets up a GDT (0x08 code0, 0x10 data0, 0x1b code3, 0x23 data3, 0x28 TSS, 0x30 code1, 0x38 data1, then the
  * caller's own), an IDT whose gates the caller fills by `gate vector, handler, attributes`, and a TSS with ss0:esp0.
- * Control reaches the label `main` in ring 0.
+ * `to_user label, eflags` goes to ring 3. Control reaches the label `main` in ring 0.
  */
 export function kernelSource(body: string, extraDescriptors = ''): string {
   return `
@@ -141,6 +141,14 @@ org 0x1000
   mov word [idt + %1 * 8 + 4], %3
   shr eax, 16
   mov [idt + %1 * 8 + 6], ax
+%endmacro
+%macro to_user 2
+  push dword 0x23
+  push dword 0x7000
+  push dword %2
+  push dword 0x1b
+  push dword %1
+  iretd
 %endmacro
 start:
   lgdt [gdtr]

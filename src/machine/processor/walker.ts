@@ -10,6 +10,8 @@ import {
   CR0_WP,
   CR4_PGE,
   CR4_PSE,
+  FRAME,
+  LARGE_FRAME,
   PTE_A,
   PTE_D,
   PTE_G,
@@ -54,8 +56,6 @@ export interface Walk {
 
 /** Physical addresses have 32 bits and there is no PSE-36: these bits of a 4 MiB entry are reserved. */
 const LARGE_RESERVED = 0x003fe000;
-const LARGE_FRAME = 0xffc00000;
-const FRAME = 0xfffff000;
 
 /**
  * Translates one linear address. On success it sets A in the entries used, and D in the leaf for a write; on a fault it

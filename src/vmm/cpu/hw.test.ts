@@ -1,51 +1,39 @@
 /** VT-x against the bare machine: the same guest code ends with the same digest, at the same instruction. */
 import { describe, expect, it } from 'vitest';
-import { assemble } from '../../assembler';
-import { type Digest, digestOf } from '../../facts/digest';
-import { Facts, type FactsState } from '../../facts/facts';
-import { DEFAULT_CONFIG, type MachineConfig } from '../../machine/config';
+import type { Digest } from '../../facts/digest';
+import type { FactsState } from '../../facts/facts';
+import type { MachineConfig } from '../../machine/config';
 import { FaultClass, StopCause } from '../../machine/event-kinds';
 import { guestRegisterWords } from '../../machine/guest-registers';
-import type { Machine } from '../../machine/machine';
+import type { Machine, MachineStop } from '../../machine/machine';
 import { kernelSource } from '../../machine/processor/tiny-machine.test-support';
 import { ExitReason } from '../../x86/vmx/exit-reasons';
-import { buildMachine } from '../build';
+import { guestAt, NATIVE, type Run, start, timer } from '../guest.test-support';
 import { HwTechnique } from './hw';
 
-interface Run {
+/** A guest that has run to its end. */
+interface Ended {
   readonly machine: Machine;
   readonly facts: Readonly<FactsState>;
-  readonly stop: ReturnType<Machine['run']>;
+  readonly stop: MachineStop;
   readonly digest: Digest;
 }
 
-type Setting = Pick<MachineConfig, 'cpu' | 'mmu'> & Partial<MachineConfig>;
-const NATIVE: Setting = { cpu: 'native', mmu: 'none' };
-const SHADOW: Setting = { cpu: 'hw', mmu: 'shadow' };
-const NESTED: Setting = { cpu: 'hw', mmu: 'nested' };
+type Overrides = Partial<MachineConfig>;
+const SHADOW: Overrides = { cpu: 'hw', mmu: 'shadow' };
+const NESTED: Overrides = { cpu: 'hw', mmu: 'nested' };
 
-function build(source: string, setting: Setting): { machine: Machine; facts: Facts } {
-  const { image, diagnostics } = assemble({ main: 't.asm', files: new Map([['t.asm', `bits 32\n${source}\n`]]) });
-  if (image === undefined) throw new Error(diagnostics.map((d) => d.message).join('\n'));
-  const segments = [{ gpa: image.origin, bytes: image.bytes }];
-  const machine = buildMachine(
-    { ...DEFAULT_CONFIG, memoryMiB: 4, ...setting },
-    { segments, entry: image.entry, multiboot: false },
-  );
-  const facts = new Facts();
-  facts.follow(machine.events);
-  return { machine, facts };
+const build = (source: string, settings: Overrides): Run => start({ memoryMiB: 4, ...settings }, guestAt(source));
+
+function finish({ machine, facts, run, digest }: Run): Ended {
+  const stop = run(200_000);
+  return { machine, facts: facts.all, stop, digest: digest() };
 }
 
-function finish({ machine, facts }: ReturnType<typeof build>): Run {
-  const stop = machine.run({ count: 200_000 });
-  return { machine, facts: facts.all, stop, digest: digestOf(machine.guest(), facts.all) };
-}
-
-const run = (source: string, setting: Setting): Run => finish(build(source, setting));
+const run = (source: string, settings: Overrides): Ended => finish(build(source, settings));
 
 /** Runs the guest natively and under both VT-x settings and expects the same end; returns the three runs. */
-function compare(source: string, overrides: Partial<MachineConfig> = {}): { native: Run; shadow: Run; nested: Run } {
+function compare(source: string, overrides: Overrides = {}): Record<'native' | 'shadow' | 'nested', Ended> {
   const native = run(source, { ...NATIVE, ...overrides });
   const shadow = run(source, { ...SHADOW, ...overrides });
   const nested = run(source, { ...NESTED, ...overrides });
@@ -58,7 +46,7 @@ function compare(source: string, overrides: Partial<MachineConfig> = {}): { nati
   return { native, shadow, nested };
 }
 
-const exits = (r: Run, reason: number): number => r.facts.exitsByReason[reason] ?? 0;
+const exits = (r: Ended, reason: number): number => r.facts.exitsByReason[reason] ?? 0;
 const EXIT = `
   mov al, 0
   out 0xf4, al
@@ -244,22 +232,7 @@ text: db "hello"`),
 
   const TIMER = `
   gate 32, tick, 0x8e00
-  mov al, 0x11
-  out 0x20, al
-  mov al, 0x20
-  out 0x21, al
-  mov al, 4
-  out 0x21, al
-  mov al, 1
-  out 0x21, al
-  mov al, 0xfe
-  out 0x21, al
-  mov al, 0x34
-  out 0x43, al
-  mov al, 100
-  out 0x40, al
-  mov al, 0
-  out 0x40, al
+  ${timer(100)}
 `;
 
   it('timer interrupts land at the same instruction, whatever blocks them', () => {
@@ -339,7 +312,7 @@ tick:
     if (native === undefined) throw new Error('no run');
     const end = run(source, NATIVE).machine.clock.instructions;
     expect(end).toBeGreaterThan(300);
-    const words = ({ machine, facts }: ReturnType<typeof build>): unknown => [
+    const words = ({ machine, facts }: Run): unknown => [
       machine.clock.save(),
       guestRegisterWords(machine.guest().state),
       facts.all.deliveryHash,
@@ -429,7 +402,7 @@ step:
 describe('the VMM under VT-x', () => {
   it('CPUID shows the profile without VT-x', () => {
     const source = kernelSource(`mov eax, 1\ncpuid\nmov [0x300000], ecx\n${EXIT}`);
-    const word = (r: Run): number => new DataView(r.machine.guest().readGpa(0x300000, 4).buffer).getUint32(0, true);
+    const word = (r: Ended): number => new DataView(r.machine.guest().readGpa(0x300000, 4).buffer).getUint32(0, true);
     const [native, hw] = [word(run(source, NATIVE)), word(run(source, NESTED))];
     expect(native & 0x20).toBe(0x20);
     expect(hw).toBe(native & ~0x20);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FaultClass, HandlerKind, StopCause } from '../../machine/event-kinds';
 import { guestRegisterWords } from '../../machine/guest-registers';
-import { inlineGuest, type Run, start } from '../minikernel.test-support';
+import { inlineGuest, pic, type Run, start, timer } from '../guest.test-support';
 
 const SMALL = { memoryMiB: 2 };
 
@@ -53,6 +53,23 @@ tss: dd 0, 0x7000, 0x10
   times 23 dd 0
 `;
 const guest = (body: string) => inlineGuest(`${PRELUDE}\n${body}\n${TABLES}`);
+/** Paging on: the low 2 MiB one to one by a directory at 0x10000 and a table at 0x11000 whose entries have these rights. */
+const paging = (rights = 7, cr0 = 0x80010011) => `
+  mov edi, 0x10000
+  mov dword [edi], 0x11007
+  xor ecx, ecx
+.fill:
+  mov eax, ecx
+  shl eax, 12
+  or eax, ${rights}
+  mov [0x11000 + ecx * 4], eax
+  inc ecx
+  cmp ecx, 512
+  jb .fill
+  mov cr3, edi
+  mov eax, ${cr0}
+  mov cr0, eax
+`;
 const END = 'mov al, 0\n out 0xf4, al\n';
 
 /** Instructions before the body of a guest. */
@@ -200,21 +217,8 @@ describe('a deprivileged kernel', () => {
 
   it('reaches the top 4 MiB, where the VMM lives, as its own memory', () => {
     const run = lockstep(`
-      mov edi, 0x10000                  ; directory: low 4 MiB one to one, top 4 MiB to the same
-      mov dword [edi], 0x11007
-      mov dword [edi + 0xffc], 0x11007
-      mov ecx, 0
-    .fill:
-      mov eax, ecx
-      shl eax, 12
-      or eax, 7
-      mov [0x11000 + ecx * 4], eax
-      inc ecx
-      cmp ecx, 512
-      jb .fill
-      mov cr3, edi
-      mov eax, 0x80010011
-      mov cr0, eax
+      mov dword [0x10000 + 0xffc], 0x11007    ; the top 4 MiB are the low ones
+      ${paging()}
       mov dword [0xffc05000], 0x4711
       mov edx, [0x5000]
       ${END}`);
@@ -224,22 +228,7 @@ describe('a deprivileged kernel', () => {
   it('takes a timer interrupt at the instruction of the bare machine, also behind STI and in HLT', () => {
     const run = lockstep(`
       mov word [0x3000 + 0x20 * 8], tick
-      mov al, 0x11
-      out 0x20, al
-      mov al, 0x20
-      out 0x21, al
-      mov al, 4
-      out 0x21, al
-      mov al, 1
-      out 0x21, al
-      mov al, 0xfe
-      out 0x21, al
-      mov al, 0x34
-      out 0x43, al
-      mov al, 20
-      out 0x40, al
-      mov al, 0
-      out 0x40, al
+      ${timer(20)}
       mov ecx, 300
     .busy:
       cli
@@ -292,16 +281,7 @@ describe('a deprivileged kernel', () => {
   it('is woken from HLT by a serial byte at the same moment as on the bare machine', () => {
     const image = guest(`
       mov word [0x3000 + 0x24 * 8], serial
-      mov al, 0x11
-      out 0x20, al
-      mov al, 0x20
-      out 0x21, al
-      mov al, 4
-      out 0x21, al
-      mov al, 1
-      out 0x21, al
-      mov al, 0xef
-      out 0x21, al
+      ${pic(0xef)}
       mov dx, 0x3fc
       mov al, 0x0b
       out dx, al
@@ -335,20 +315,7 @@ describe('a deprivileged kernel', () => {
 
   it('writes read-only pages as a supervisor with CR0.WP clear', () => {
     lockstep(`
-      mov edi, 0x10000
-      mov dword [edi], 0x11007
-      xor ecx, ecx
-    .fill:
-      mov eax, ecx
-      shl eax, 12
-      or eax, 5
-      mov [0x11000 + ecx * 4], eax
-      inc ecx
-      cmp ecx, 512
-      jb .fill
-      mov cr3, edi
-      mov eax, 0x80000011
-      mov cr0, eax
+      ${paging(5, 0x80000011)}
       mov dword [0x5000], 0x4711
       add dword [0x5000], 1
       push dword [0x5000]
@@ -357,20 +324,7 @@ describe('a deprivileged kernel', () => {
 
   it('repeats string stores into a traced table one iteration an instruction', () => {
     lockstep(`
-      mov edi, 0x10000
-      mov dword [edi], 0x11007
-      xor ecx, ecx
-    .fill:
-      mov eax, ecx
-      shl eax, 12
-      or eax, 7
-      mov [0x11000 + ecx * 4], eax
-      inc ecx
-      cmp ecx, 512
-      jb .fill
-      mov cr3, edi
-      mov eax, 0x80010011
-      mov cr0, eax
+      ${paging()}
       mov edx, [0x20000]
       cld
       mov edi, 0x11000 + 0x20 * 4       ; clear the mappings of 0x20000 and its neighbours
@@ -433,20 +387,7 @@ describe('faults under deprivileging', () => {
 
   it('that are true run the handler of the guest once each', () => {
     const run = lockstep(`
-      mov edi, 0x10000
-      mov dword [edi], 0x11007
-      xor ecx, ecx
-    .fill:
-      mov eax, ecx
-      shl eax, 12
-      or eax, 7
-      mov [0x11000 + ecx * 4], eax
-      inc ecx
-      cmp ecx, 512
-      jb .fill
-      mov cr3, edi
-      mov eax, 0x80010011
-      mov cr0, eax
+      ${paging()}
       mov word [0x3000 + 14 * 8], fault
       mov eax, [0x400000]
       mov eax, [0x500000]

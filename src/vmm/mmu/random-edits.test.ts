@@ -1,14 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { MachineConfig } from '../../machine/config';
-import type { BootImage } from '../build';
-import { inlineGuest, start } from '../minikernel.test-support';
-
-const SETTINGS: readonly Pick<MachineConfig, 'cpu' | 'mmu'>[] = [
-  { cpu: 'native', mmu: 'none' },
-  { cpu: 'trap', mmu: 'shadow' },
-  { cpu: 'hw', mmu: 'shadow' },
-  { cpu: 'hw', mmu: 'nested' },
-];
+import { type GuestProgram, inlineGuest, SETTINGS, sequence, start } from '../guest.test-support';
 
 /** The kernel of these guests: low 2 MiB one to one in both address spaces; a page-fault handler that sums up what it sees. */
 const PRELUDE = `
@@ -70,12 +61,8 @@ idtr: dw 0x7ff
 `;
 
 /** A guest that edits its tables at random, flushing as the manual demands, and reads and writes through them. */
-function randomGuest(seed: number): BootImage {
-  let state = seed * 7919 + 1;
-  const random = (n: number): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * n);
-  };
+function randomGuest(seed: number): GuestProgram {
+  const random = sequence(seed * 7919 + 1);
   const hex = (n: number): string => `0x${n.toString(16)}`;
   const lines: string[] = [];
   const tables = [0x13000, 0x14000, 0x15000];
@@ -140,9 +127,9 @@ describe('random edits of page tables, flushed as the manual demands', () => {
   it.each(Array.from({ length: 12 }, (_, i) => i + 1))(
     'leave the same guest under every technique (seed %i)',
     (seed) => {
-      const image = randomGuest(seed);
+      const guest = randomGuest(seed);
       const [native, ...others] = SETTINGS.map((setting) => {
-        const run = start({ ...setting, memoryMiB: 2 }, image);
+        const run = start({ ...setting, memoryMiB: 2 }, guest);
         expect(run.run(100_000)).toEqual({ reason: 'stopped', cause: 0, value: 0 });
         return run;
       });

@@ -1,8 +1,5 @@
 /** What a shadow entry must hold: derived from the guest's entries, the frame behind the page, and its write trace. */
-import { CR0_PG, CR4_PSE, PTE_D, PTE_P, PTE_PS, PTE_U, PTE_W } from '../../x86/paging-bits';
-
-export const FRAME = 0xfffff000;
-const LARGE_FRAME = 0xffc00000;
+import { CR0_PG, CR4_PSE, FRAME, LARGE_FRAME, PTE_D, PTE_P, PTE_PS, PTE_U, PTE_W } from '../../x86/paging-bits';
 
 /** Everything in a guest directory entry that a shadow table was built on; A and D are not part of it. */
 export function pdeSignature(pde: number, cr4: number): number {

@@ -9,19 +9,19 @@
  */
 import { FaultClass, NONE, ShadowOp } from '../../machine/event-kinds';
 import type { EventStream } from '../../machine/events';
+import { pageTableRows } from '../../machine/guest-tables';
 import type { PageTableRow, SecondEntry } from '../../machine/guest-view';
 import type { HostMemory } from '../../engine/memory';
 import { GuestFault, PF_USER, PF_WRITE } from '../../x86/exceptions';
-import { PAGE_MASK, PAGE_SIZE, PTE_A, PTE_P, PTE_PS, PTE_U, PTE_W } from '../../x86/paging-bits';
+import { FRAME, PAGE_MASK, PAGE_SIZE, PTE_A, PTE_P, PTE_PS, PTE_U, PTE_W } from '../../x86/paging-bits';
 import { FrameOwner, type HostFrames, OutOfFrames } from '../frames';
 import { type Handler, step } from '../handler';
 import type { Vcpu } from '../vcpu';
 import type { Vm } from '../vm';
-import { guestRows } from './guest-rows';
-import { walkGuest } from './guest-space';
+import { guestTables, walkGuest } from './guest-space';
 import type { MmuTechnique, PageFaultVerdict, RealTlb } from './mmu';
 import { ReverseMap, type ShadowLeaf } from './reverse-map';
-import { FRAME, pdeSignature, rootKey, shadowEntry, tableMapping } from './shadow-fill';
+import { pdeSignature, rootKey, shadowEntry, tableMapping } from './shadow-fill';
 import {
   ROOT_LIMIT,
   type RootsState,
@@ -329,7 +329,7 @@ export class ShadowMmu implements MmuTechnique {
   }
 
   pageTables(most: number): PageTableRow[] {
-    return guestRows(this.parts.vm, this.parts.vcpu, most, (gva) => this.shadowOf(gva));
+    return pageTableRows(guestTables(this.parts.vm, this.parts.vcpu.state), most, (gva) => this.shadowOf(gva));
   }
 
   /** The leaf entry of the current root for a GVA; of a 4 MiB guest page, that of its first 4 KiB. */

@@ -186,12 +186,7 @@ describe('round trips', () => {
     const b = bench(
       kernelSource(`
   gate 13, handler, 0x8e00
-  push dword 0x23
-  push dword 0x7000
-  push dword 2
-  push dword 0x1b
-  push dword user
-  iretd
+  to_user user, 2
 user:
   hlt
 handler:

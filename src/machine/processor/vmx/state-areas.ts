@@ -40,10 +40,8 @@ export const GUEST_SEGMENTS: readonly GuestSegmentFields[] = [
   guestSegment(TR, 'Tr'),
 ];
 
-/** Fields that are one 32-bit word of the state block. CR0, RIP, RSP, RFLAGS and the segments need more than a copy. */
-const WORDS: readonly (readonly [field: FieldName, offset: number])[] = [
-  ['guestCr3', OFF.cr3],
-  ['guestCr4', OFF.cr4],
+/** Fields that are one 32-bit word of the state block. Control registers, RIP, RSP, RFLAGS and segments are apart. */
+export const GUEST_WORDS: readonly (readonly [field: FieldName, offset: number])[] = [
   ['guestGdtrBase', OFF.gdtrBase],
   ['guestGdtrLimit', OFF.gdtrLimit],
   ['guestIdtrBase', OFF.idtrBase],
@@ -59,7 +57,9 @@ const WORDS: readonly (readonly [field: FieldName, offset: number])[] = [
 /** Copies the processor's state into the guest-state area. */
 export function saveGuestState(vmcs: Vmcs, state: CpuState): void {
   vmcs.set('guestCr0', state.cr0);
-  for (const [field, offset] of WORDS) vmcs.set(field, state.word(offset));
+  vmcs.set('guestCr3', state.cr3);
+  vmcs.set('guestCr4', state.cr4);
+  for (const [field, offset] of GUEST_WORDS) vmcs.set(field, state.word(offset));
   for (const s of GUEST_SEGMENTS) {
     vmcs.set(s.selector, state.selector(s.segment));
     vmcs.set(s.base, state.base(s.segment));
@@ -74,7 +74,9 @@ export function saveGuestState(vmcs: Vmcs, state: CpuState): void {
 /** Loads the guest-state area into the processor. General registers stay as they are. */
 export function loadGuestState(vmcs: Vmcs, state: CpuState): void {
   state.cr0 = ((vmcs.get('guestCr0') & ~CR0_UNTOUCHED) | (state.cr0 & CR0_UNTOUCHED)) >>> 0;
-  for (const [field, offset] of WORDS) state.setWord(offset, vmcs.get(field));
+  state.cr3 = vmcs.get('guestCr3');
+  state.cr4 = vmcs.get('guestCr4');
+  for (const [field, offset] of GUEST_WORDS) state.setWord(offset, vmcs.get(field));
   for (const s of GUEST_SEGMENTS) {
     state.setSegment(s.segment, vmcs.get(s.selector), vmcs.get(s.accessRights), vmcs.get(s.base), vmcs.get(s.limit));
   }

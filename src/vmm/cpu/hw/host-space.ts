@@ -5,7 +5,7 @@
  */
 import type { HostMemory } from '../../../engine/memory';
 import { encodeSegment, type RawDescriptor } from '../../../x86/descriptors';
-import { PAGE_SIZE, PTE_P, PTE_PS, PTE_W } from '../../../x86/paging-bits';
+import { LARGE_PAGE_SIZE, PAGE_SIZE, PTE_P, PTE_PS, PTE_W } from '../../../x86/paging-bits';
 import { FrameOwner, type HostFrames } from '../../frames';
 
 export const HOST_CODE = 0x08;
@@ -17,7 +17,6 @@ const GDT = 0x000;
 const TSS = 0x100;
 const ENTRY = 0x200;
 const STACK_TOP = 0x1000;
-const LARGE = 0x40_0000;
 const HLT = 0xf4;
 
 export interface HostSpaceState {
@@ -36,7 +35,7 @@ export class HostSpace {
     this.frame = frames.allocate(FrameOwner.vmm);
     this.idt = frames.allocate(FrameOwner.vmm);
     for (const hpa of [this.directory, this.frame, this.idt]) memory.writeBytes(hpa, new Uint8Array(PAGE_SIZE));
-    for (let base = 0, i = 0; base < memory.size && i < 1024; base += LARGE, i++) {
+    for (let base = 0, i = 0; base < memory.size && i < 1024; base += LARGE_PAGE_SIZE, i++) {
       memory.write32(this.directory + i * 4, (base | PTE_P | PTE_W | PTE_PS) >>> 0);
     }
     const slot = (selector: number, raw: RawDescriptor): void => {

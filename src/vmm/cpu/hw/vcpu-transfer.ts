@@ -4,25 +4,10 @@
  * processor across exits.
  */
 import { type CpuState, OFF } from '../../../engine/state';
-import { GUEST_SEGMENTS } from '../../../machine/processor/vmx/state-areas';
+import { GUEST_SEGMENTS, GUEST_WORDS } from '../../../machine/processor/vmx/state-areas';
 import { RSP } from '../../../x86/registers';
-import type { FieldName } from '../../../x86/vmx/fields';
 import { type ControlMasks, realCr0, realCr4, virtualRegister } from './control-registers';
 import type { VmcsAccess } from './vmcs-access';
-
-/** Fields that are one word of the state block. CR3 is apart, for under shadow paging the real one is the shadow's. */
-const WORDS: readonly (readonly [field: FieldName, offset: number])[] = [
-  ['guestGdtrBase', OFF.gdtrBase],
-  ['guestGdtrLimit', OFF.gdtrLimit],
-  ['guestIdtrBase', OFF.idtrBase],
-  ['guestIdtrLimit', OFF.idtrLimit],
-  ['guestDr7', OFF.dr + 7 * 8],
-  ['guestSysenterCs', OFF.sysenterCs],
-  ['guestSysenterEsp', OFF.sysenterEsp],
-  ['guestSysenterEip', OFF.sysenterEip],
-  ['guestInterruptibility', OFF.interruptibility],
-  ['guestActivity', OFF.activity],
-];
 
 const GPRS = 8;
 /** DR0 to DR3 and DR6; DR7 lies in the VMCS. */
@@ -47,7 +32,7 @@ export function readVcpu(
   ownCr3: boolean,
 ): void {
   copyUnsaved(real, state);
-  for (const [field, offset] of WORDS) state.setWord(offset, vmcs.read(field));
+  for (const [field, offset] of GUEST_WORDS) state.setWord(offset, vmcs.read(field));
   for (const s of GUEST_SEGMENTS) {
     state.setSegment(
       s.segment,
@@ -72,7 +57,7 @@ export function readVcpu(
  */
 export function writeVcpu(vmcs: VmcsAccess, real: CpuState, state: CpuState, masks: ControlMasks, cr3: number): void {
   copyUnsaved(state, real);
-  for (const [field, offset] of WORDS) vmcs.write(field, state.word(offset));
+  for (const [field, offset] of GUEST_WORDS) vmcs.write(field, state.word(offset));
   for (const s of GUEST_SEGMENTS) {
     vmcs.write(s.selector, state.selector(s.segment));
     vmcs.write(s.base, state.base(s.segment));
@@ -92,7 +77,7 @@ export function writeVcpu(vmcs: VmcsAccess, real: CpuState, state: CpuState, mas
 }
 
 /** Words that both blocks share while the guest runs. */
-const RUNNING = [...WORDS.map(([, offset]) => offset), OFF.cpl, OFF.cr2, OFF.cr3];
+const RUNNING = [...GUEST_WORDS.map(([, offset]) => offset), OFF.cpl, OFF.cr2, OFF.cr3];
 
 /** While the guest runs: its registers from the real processor, as it believes them to be. CR3 is the real one. */
 export function viewRunning(
