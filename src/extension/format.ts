@@ -7,6 +7,11 @@ export function hex(value: number, digits = 8): string {
   return `0x${text.replace(/\B(?=([0-9a-f]{4})+$)/g, '_')}`;
 }
 
+/** A text of the adapter with its addresses written as {@link hex} writes them. */
+export function groupAddresses(text: string): string {
+  return text.replace(/0x([0-9a-f]{5,8})\b/g, (_, digits: string) => hex(Number.parseInt(digits, 16)));
+}
+
 /** `1 204 512`: counts with thin separators. */
 export function count(value: number): string {
   return Math.floor(value)

@@ -1,7 +1,7 @@
 /** The VM exits tree: by reason with counts and share, then the latest exits with qualification, handler and guest line. */
 import * as vscode from 'vscode';
 import type { ExitRow } from '../../dap/custom-requests';
-import { count, hex, OWNER_COLOR, share, shortLocation } from '../format';
+import { count, groupAddresses, hex, OWNER_COLOR, share, shortLocation } from '../format';
 import { goToCommand } from '../go-to';
 import type { LiveSession } from '../live-session';
 import { type TreeRow, treeRow } from './session-tree';
@@ -27,12 +27,14 @@ export async function exitRows(live: LiveSession): Promise<{ rows: TreeRow[]; de
 
 function exitRow(row: ExitRow): TreeRow {
   const place = row.location === undefined ? hex(row.address) : shortLocation(row.location);
-  const detail = [row.qualification, row.handler, place, `@${count(row.position.count)}`].filter((part) => part !== '');
-  return treeRow(`exit.${row.index}`, row.instruction ?? row.reasonName, detail.join(' · '), {
+  const detail = [groupAddresses(row.qualification), row.handler, place, `@${count(row.position.count)}`].filter(
+    (part) => part !== '',
+  );
+  return treeRow(`exit.${row.index}`, groupAddresses(row.instruction ?? row.reasonName), detail.join(' · '), {
     command: goToCommand(row.location, row.address),
     tooltip: [
       `Exit reason ${row.reason}: ${row.reasonName}`,
-      row.qualification === '' ? '' : `Qualification: ${row.qualification}`,
+      row.qualification === '' ? '' : `Qualification: ${groupAddresses(row.qualification)}`,
       `Handler: ${row.handler}`,
       `Guest instruction at ${hex(row.address)}${row.location?.symbol === undefined ? '' : ` (${row.location.symbol})`}`,
     ]

@@ -1,7 +1,7 @@
 /** The Machine tree: VM, vCPU with ring and owner, its descriptor tables, and the host's frames. */
 import * as vscode from 'vscode';
 import type { MachineData, MachineGroup } from '../../dap/custom-requests';
-import { count, hex, OWNER_COLOR, OWNER_LETTER, shortLocation } from '../format';
+import { count, groupAddresses, hex, OWNER_COLOR, OWNER_LETTER, shortLocation } from '../format';
 import { goToCommand } from '../go-to';
 import type { LiveSession } from '../live-session';
 import { type TreeRow, treeRow } from './session-tree';
@@ -48,9 +48,9 @@ function vcpuRow(vcpu: Vcpu, id: string): TreeRow {
 }
 
 function groupRow(id: string, group: MachineGroup): TreeRow {
-  return treeRow(id, group.label, group.description, {
+  return treeRow(id, group.label, groupAddresses(group.description), {
     children: group.rows.map((row, i) =>
-      treeRow(`${id}.${i}`, row.name, row.value, {
+      treeRow(`${id}.${i}`, groupAddresses(row.name), groupAddresses(row.value), {
         command: row.address === undefined ? undefined : goToCommand(undefined, row.address),
       }),
     ),
