@@ -96,10 +96,6 @@ export class CycleLedger {
     this.split.vmm += n * this.costs.emulateInstruction;
   }
 
-  vmcsAccess(reads: number, writes: number): void {
-    this.split.vmm += reads * this.costs.vmcsRead + writes * this.costs.vmcsWrite;
-  }
-
   /** Cycles so far by part; guest is the instruction count at the preset's price. */
   parts(): CycleSplit {
     return { ...this.split, guest: this.clock.instructions * this.costs.instruction };

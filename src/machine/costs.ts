@@ -3,6 +3,10 @@
  *
  * The figures are those that the literature gives for three generations of processors; where it gives none, the value is
  * marked a guess and may be overridden at launch like every other. Cycles are a ledger and never steer the run.
+ *
+ * VMREAD and VMWRITE have no price of their own. This VMM moves the whole guest-state area at every exit, so that its
+ * handlers read plainly; a real one touches the few fields that its handler needs. A price per access would charge that
+ * convenience, not the hardware.
  */
 
 export const COST_PRESETS = ['p4-2005', 'core2-2006', 'sandybridge-2011', 'unit'] as const;
@@ -36,8 +40,6 @@ const parameters = {
     cycles: [2000, 1200, 700, 1],
     source: `system call under a software VMM, about 2,000 more than native on a Pentium 4 (${AA06}); the others a guess`,
   },
-  vmcsRead: { title: 'VMREAD', cycles: [178, 52, 20, 1], source: `${AA06}; Sandy Bridge a guess` },
-  vmcsWrite: { title: 'VMWRITE', cycles: [171, 44, 20, 1], source: `${AA06}; Sandy Bridge a guess` },
   emulateInstruction: {
     title: 'one instruction interpreted by the VMM',
     cycles: [10, 10, 10, 1],

@@ -41,6 +41,8 @@ export function comparePlaces(a: InputPlace, b: InputPlace): number {
 
 export class InputLog {
   private entries: InputEntry[] = [];
+  /** A save holds the array too, so that it must not change any more. */
+  private saved = false;
   private applied = 0;
 
   /** The next entry to apply, or undefined. */
@@ -59,7 +61,10 @@ export class InputLog {
 
   /** Adds an entry at the present place, which drops all that lie ahead. It counts as not yet applied. */
   add(entry: InputEntry): void {
-    this.entries = [...this.entries.slice(0, this.applied), entry];
+    if (this.saved) this.entries = this.entries.slice(0, this.applied);
+    else this.entries.length = this.applied;
+    this.saved = false;
+    this.entries.push(entry);
   }
 
   /** Marks the next entry as applied. */
@@ -68,11 +73,13 @@ export class InputLog {
   }
 
   save(): InputLogState {
+    this.saved = true;
     return { entries: this.entries, applied: this.applied };
   }
 
   load(state: InputLogState): void {
     this.entries = [...state.entries];
+    this.saved = false;
     this.applied = state.applied;
   }
 

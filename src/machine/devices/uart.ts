@@ -20,7 +20,9 @@ export interface UartState {
   readonly waiting: readonly number[];
 }
 
-const RESET: UartState = {
+type Registers = Omit<UartState, 'waiting'>;
+
+const RESET: Registers = {
   ier: 0,
   fcr: 0,
   lcr: 0,
@@ -32,7 +34,6 @@ const RESET: UartState = {
   overrun: false,
   transmitterInterrupt: false,
   received: [],
-  waiting: [],
 };
 
 const IER_RECEIVED = 1;
@@ -56,7 +57,9 @@ const TRIGGER_LEVELS = [1, 4, 8, 14] as const;
 const FIFO_SIZE = 16;
 
 export class Uart {
-  private s: { -readonly [K in keyof UartState]: UartState[K] } = { ...RESET };
+  private s: { -readonly [K in keyof Registers]: Registers[K] } = { ...RESET };
+  /** A queue of its own: a person may paste any amount. */
+  private waiting: number[] = [];
   private lineHigh = false;
 
   /**
@@ -70,7 +73,7 @@ export class Uart {
 
   /** A byte from outside. */
   receive(byte: number): void {
-    this.s.waiting = [...this.s.waiting, byte & 0xff];
+    this.waiting.push(byte & 0xff);
     this.refill();
     this.update();
   }
@@ -82,9 +85,8 @@ export class Uart {
   private refill(): void {
     const s = this.s;
     const room = (this.fifo ? FIFO_SIZE : 1) - s.received.length;
-    if (room <= 0 || s.waiting.length === 0 || (s.mcr & MCR_LOOP) !== 0) return;
-    s.received = [...s.received, ...s.waiting.slice(0, room)];
-    s.waiting = s.waiting.slice(room);
+    if (room <= 0 || this.waiting.length === 0 || (s.mcr & MCR_LOOP) !== 0) return;
+    s.received = [...s.received, ...this.waiting.splice(0, room)];
   }
 
   /** @param register 0 to 7 */
@@ -220,12 +222,14 @@ export class Uart {
   }
 
   save(): UartState {
-    return { ...this.s };
+    return { ...this.s, waiting: [...this.waiting] };
   }
 
   /** The interrupt controller restores its own lines. */
   load(state: UartState): void {
-    this.s = { ...state };
+    const { waiting, ...registers } = state;
+    this.s = registers;
+    this.waiting = [...waiting];
     this.lineHigh = this.identification() !== IIR_NONE && (this.s.mcr & (MCR_OUT2 | MCR_LOOP)) === MCR_OUT2;
   }
 }
