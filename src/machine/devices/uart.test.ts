@@ -93,6 +93,21 @@ describe('the 16550', () => {
     expect(b.sent).toEqual([]);
   });
 
+  it('lets what does not fit wait outside, in order, and a save keeps it', () => {
+    const b = new Bench();
+    b.uart.write(2, 1);
+    for (let byte = 0; byte < 40; byte++) b.uart.receive(byte);
+    const save = b.uart.save();
+    expect([save.received.length, save.waiting.length]).toEqual([16, 24]);
+    const read = (bench: Bench): number[] => Array.from({ length: 40 }, () => bench.uart.read(DATA));
+    const all = Array.from({ length: 40 }, (_, i) => i);
+    expect(read(b)).toEqual(all);
+    const copy = new Bench();
+    copy.uart.load(save);
+    expect(read(copy)).toEqual(all);
+    expect(save.waiting).toHaveLength(24);
+  });
+
   it('keeps the scratch register and goes on where it was saved', () => {
     const b = new Bench();
     b.uart.write(7, 0x5a);
