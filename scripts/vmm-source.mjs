@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 
-/** Where a handler yields a named step; the name is a literal, so that the line can be found by it. */
+/** Where a handler yields a named step; the name is a literal and used once, so that the line can be found by it. */
 const step = /yield\s+step\(\s*(['"`])((?:\\.|(?!\1).)*)\1/g;
 
 /**
@@ -16,6 +16,7 @@ export function vmmSource(root) {
     .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.test.ts'))
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
     .sort();
+  const seen = new Map();
   return {
     files: files.map((path) => {
       const text = readFileSync(path, 'utf8');
@@ -26,6 +27,13 @@ export function vmmSource(root) {
       const yields = text.match(/^(?!\s*(?:\*|\/\/)).*\byield\s+step\(/gm) ?? [];
       if (yields.length !== steps.length)
         throw new Error(`${path}: a \`yield step(...)\` has no literal name, so the debugger could not find its line.`);
+      for (const { name, line } of steps) {
+        const here = `${path}:${line}`;
+        const first = seen.get(name);
+        if (first !== undefined)
+          throw new Error(`${here}: the step name '${name}' stands at ${first} too; a name must lead to one line.`);
+        seen.set(name, here);
+      }
       return { path: relative(root, path).split(sep).join('/'), text, steps };
     }),
   };

@@ -15,11 +15,15 @@ export interface VmmPlace {
   readonly line: number;
 }
 
-/** Lines in which a step's values are looked for, when several steps have one name. */
-const LINES_OF_A_STEP = 6;
-
 export class VmmSource {
-  private constructor(private readonly files: readonly VmmFile[]) {}
+  private readonly places: ReadonlyMap<string, VmmPlace>;
+
+  private constructor(private readonly files: readonly VmmFile[]) {
+    const places = files.flatMap((file, i) =>
+      file.steps.map(({ name, line }) => [name, { file, reference: i + 1, line }] as const),
+    );
+    this.places = new Map(places);
+  }
 
   /** Reads what the build wrote; without it (or with something else) there is no text, and steps have names only. */
   static parse(json: string | undefined): VmmSource {
@@ -33,25 +37,8 @@ export class VmmSource {
     return this.files[reference - 1];
   }
 
-  /** Where a step stands; of several with its name the one whose text holds the names of its values. */
+  /** Where a step stands; the build sees to it that a name leads to one line. */
   placeOf(step: HandlerStep): VmmPlace | undefined {
-    let best: VmmPlace | undefined;
-    let most = -1;
-    const values = Object.keys(step.values);
-    this.files.forEach((file, i) => {
-      for (const { name, line } of file.steps) {
-        if (name !== step.step) continue;
-        const text = file.text
-          .split('\n')
-          .slice(line - 1, line - 1 + LINES_OF_A_STEP)
-          .join('\n');
-        const score = values.filter((value) => new RegExp(`\\b${value}\\b`).test(text)).length;
-        if (score > most) {
-          most = score;
-          best = { file, reference: i + 1, line };
-        }
-      }
-    });
-    return best;
+    return this.places.get(step.step);
   }
 }

@@ -99,7 +99,10 @@ function* exception(context: ExitContext): Handler {
 function* eptViolation(context: ExitContext): Handler {
   const { exit, mmu } = context;
   const gpa = exit.gpa ?? 0;
-  yield step('read the qualification', { gpa, access: describeQualification(exit.reason, exit.qualification) });
+  yield step('read the qualification: which guest-physical access', {
+    gpa,
+    access: describeQualification(exit.reason, exit.qualification),
+  });
   if (mmu.name !== 'nested') throw new Error('An EPT violation without nested paging.');
   const verdict = yield* call('EPT violation', mmu.handleViolation(gpa, exit.qualification, exit.linear));
   if (verdict === 'outside') yield* emulateHere(context);
@@ -145,7 +148,9 @@ function* controlRegister(context: ExitContext): Handler {
   const { exit, processor } = context;
   const { state } = processor;
   const access = unpackCrAccess(exit.qualification);
-  yield step('read the qualification', { instruction: describeQualification(exit.reason, exit.qualification) });
+  yield step('read the qualification: which control register', {
+    instruction: describeQualification(exit.reason, exit.qualification),
+  });
   if (access.register === 3 && access.type === CrAccessType.moveTo) {
     const old = state.cr3;
     state.cr3 = state.gpr(access.gpr);
@@ -164,7 +169,9 @@ function* controlRegister(context: ExitContext): Handler {
 
 function* debugRegister(context: ExitContext): Handler {
   const { exit } = context;
-  yield step('read the qualification', { instruction: describeQualification(exit.reason, exit.qualification) });
+  yield step('read the qualification: which debug register', {
+    instruction: describeQualification(exit.reason, exit.qualification),
+  });
   yield* emulateHere(context);
 }
 
@@ -175,7 +182,7 @@ function* port(context: ExitContext): Handler {
   const { exit, processor } = context;
   const { state } = processor;
   const io = unpackIoAccess(exit.qualification);
-  yield step('read the qualification', { access: describeQualification(exit.reason, exit.qualification) });
+  yield step('read the qualification: which port', { access: describeQualification(exit.reason, exit.qualification) });
   if (io.string) {
     yield* emulateHere(context);
     return;
