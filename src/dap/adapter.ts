@@ -7,6 +7,7 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import { EditError, type Session } from '../debugger/session';
 import { VmmSource } from '../debugger/vmm-source';
 import type { SourceFiles } from '../debugger/source-files';
+import { readArguments } from './argument-shapes';
 import { collectCapabilities } from './capabilities';
 import { type AdapterContext, type HandlerGroup, type Handlers, RequestError } from './handler';
 import { breakpointRequests } from './handlers/breakpoints';
@@ -22,7 +23,7 @@ import { reverseRequests } from './handlers/reverse';
 import { serialRequests } from './handlers/serial';
 import { stackRequests } from './handlers/stack';
 import { variableRequests } from './handlers/variables';
-import { type DapRequests, REQUIRED_ARGUMENTS, type RequestName } from './requests';
+import type { DapRequests, RequestName } from './requests';
 
 /** Every group, in the order of a session's life. */
 export const HANDLER_GROUPS: readonly HandlerGroup[] = [
@@ -52,20 +53,6 @@ export interface AdapterHost {
   yieldToHost(): Promise<void>;
   /** The client has left (`disconnect`); the host may end the process or worker. */
   ended?(): void;
-}
-
-/** @throws RequestError naming the first argument that is missing or of another type */
-function checkArguments({ command, arguments: raw }: DebugProtocol.Request): void {
-  const given: unknown = raw;
-  const required = REQUIRED_ARGUMENTS[command as RequestName] ?? {}; // unknown names have no row
-  const args =
-    typeof given === 'object' && given !== null ? new Map<string, unknown>(Object.entries(given)) : new Map();
-  for (const [name, type] of Object.entries(required)) {
-    const value: unknown = args.get(name);
-    if (typeof value !== type || value === null) {
-      throw new RequestError(`The request "${command}" needs the argument "${name}" (${type}).`);
-    }
-  }
 }
 
 const NOT_LAUNCHED = 'No guest is loaded: send a launch request first.';
@@ -122,6 +109,12 @@ export class RingsideAdapter extends DebugSession {
     return collectCapabilities(HANDLER_GROUPS);
   }
 
+  private handlerOf(command: string): ((context: AdapterContext, args: unknown) => unknown) | undefined {
+    if (!Object.hasOwn(this.handlers, command)) return undefined;
+    // A name of the table; the arguments are checked against the shape of that request before the call.
+    return this.handlers[command as RequestName] as (context: AdapterContext, args: unknown) => unknown;
+  }
+
   protected override dispatchRequest(request: DebugProtocol.Request): void {
     void this.answer(request);
   }
@@ -129,13 +122,9 @@ export class RingsideAdapter extends DebugSession {
   private async answer(request: DebugProtocol.Request): Promise<void> {
     const response: DebugProtocol.Response = new Response(request);
     try {
-      // Every name of the table is checked right below; an unknown one finds no handler.
-      const handler = this.handlers[request.command as RequestName] as
-        | ((context: AdapterContext, args: unknown) => unknown)
-        | undefined;
+      const handler = this.handlerOf(request.command);
       if (handler === undefined) throw new RequestError(`Ringside does not know the request "${request.command}".`);
-      checkArguments(request);
-      const body = handler(this.context, request.arguments ?? {});
+      const body = handler(this.context, readArguments(request.command, request.arguments));
       // Handlers that need not wait answer at once, so that responses keep the order of the requests.
       response.body = (body instanceof Promise ? await body : body) as DapRequests[RequestName]['body'];
       this.sendResponse(response);

@@ -73,29 +73,3 @@ export interface DapRequests extends CustomRequests {
 }
 
 export type RequestName = keyof DapRequests;
-
-/** Arguments without which a request means nothing, with their JavaScript types. */
-export const REQUIRED_ARGUMENTS: Readonly<
-  Partial<Record<RequestName, Readonly<Record<string, 'string' | 'number' | 'object'>>>>
-> = {
-  setBreakpoints: { source: 'object' },
-  setFunctionBreakpoints: { breakpoints: 'object' },
-  setInstructionBreakpoints: { breakpoints: 'object' },
-  setExceptionBreakpoints: { filters: 'object' },
-  setDataBreakpoints: { breakpoints: 'object' },
-  dataBreakpointInfo: { name: 'string' },
-  breakpointLocations: { source: 'object', line: 'number' },
-  variables: { variablesReference: 'number' },
-  setVariable: { variablesReference: 'number', name: 'string', value: 'string' },
-  setExpression: { expression: 'string', value: 'string' },
-  evaluate: { expression: 'string' },
-  completions: { text: 'string', column: 'number' },
-  readMemory: { memoryReference: 'string', count: 'number' },
-  writeMemory: { memoryReference: 'string', data: 'string' },
-  disassemble: { memoryReference: 'string', instructionCount: 'number' },
-  'ringside/transitions': { most: 'number' },
-  'ringside/exits': { mostPerGroup: 'number' },
-  'ringside/pageTables': { most: 'number' },
-  'ringside/serialInput': { text: 'string' },
-  'ringside/locate': { address: 'number' },
-};

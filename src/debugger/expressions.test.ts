@@ -71,6 +71,14 @@ describe('expressions', () => {
     expect(() => value(text)).toThrow(reason);
   });
 
+  it.each(['(', '[', '-', '1+'])(
+    'refuses %s repeated without end, and takes any nesting that it lets through',
+    (text) => {
+      expect(() => Expression.parse(text.repeat(50_000))).toThrow(/are the most/);
+      expect(() => value(text.repeat(1000 / text.length))).toThrow(ExpressionError);
+    },
+  );
+
   it('finds what an assignment changes', () => {
     expect(Expression.parse('eax').target(scope)).toEqual({ kind: 'register', name: 'eax' });
     expect(Expression.parse('word [esp+4]').target(scope)).toEqual({ kind: 'memory', address: 0x1004, size: 2 });

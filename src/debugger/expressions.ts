@@ -79,11 +79,17 @@ function divisor(a: number, b: number): number {
 
 const SIZES: Readonly<Record<string, 1 | 2 | 4>> = { byte: 1, word: 2, dword: 4, b: 1, w: 2, d: 4 };
 
+/** Each character may open a level of nesting, and levels are calls. */
+const MOST_CHARACTERS = 1000;
+
 export class Expression {
   private constructor(private readonly root: Node) {}
 
   /** @throws ExpressionError when the text is no expression */
   static parse(text: string): Expression {
+    if (text.length > MOST_CHARACTERS) {
+      throw new ExpressionError(`The expression has ${text.length} characters; ${MOST_CHARACTERS} are the most.`);
+    }
     return new Expression(new Parser(text).whole());
   }
 

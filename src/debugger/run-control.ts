@@ -75,7 +75,8 @@ export class RunControl {
   private halted = false;
   private busy = false;
   private watch: Watch | undefined;
-  private finished: (() => void) | undefined;
+  /** Who waits until nothing runs: several requests may end a session at once. */
+  private finished: (() => void)[] = [];
   private wake: (() => void) | undefined;
   private length = 50_000;
   /** The last slice ended by its count, in the middle of a run. */
@@ -102,8 +103,7 @@ export class RunControl {
   /** It is over. */
   finish(): void {
     this.busy = false;
-    this.finished?.();
-    this.finished = undefined;
+    for (const resolve of this.finished.splice(0)) resolve();
   }
 
   /** Stops what runs at the end of its slice. */
@@ -118,7 +118,7 @@ export class RunControl {
     this.wake?.();
     if (this.busy) {
       await new Promise<void>((resolve) => {
-        this.finished = resolve;
+        this.finished.push(resolve);
       });
     }
   }
@@ -235,6 +235,10 @@ export class RunControl {
     if (stop.reason === 'handlerStep') return { kind: 'handlerStep', step: stop.step };
     if (stop.reason === 'handlerEnd') return { kind: 'handlerEnd' };
     if (stop.reason === 'waiting') return 'waiting';
+    if (stop.reason === 'stalled') {
+      this.exception = { id: 'stalled', description: stop.message };
+      return this.stopped('exception', 'Paused on a guest that makes no progress', [], stop.message);
+    }
     if (goal.count !== undefined && machine.clock.instructions >= goal.count) return { kind: 'goal' };
     // A breakpoint at the instruction where the slice was cut has not been met yet.
     this.cut = true;

@@ -30,6 +30,8 @@ async function startWith(context: AdapterContext, args: LaunchArguments): Promis
   });
   made.onMessage((line) => context.output(`${line}\n`, 'console'));
   launched.set(made, args);
+  // A second launch takes the place of a guest that may still run.
+  await leave(context);
   context.setSession(made);
   return made;
 }
