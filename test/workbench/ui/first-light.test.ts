@@ -173,4 +173,29 @@ describe.sequential('first light', () => {
     await page.keyboard.press('Shift+F5');
     await page.locator('.debug-toolbar').waitFor({ state: 'hidden' });
   });
+
+  it('stops at a breakpoint clicked into the disassembly', async () => {
+    const { page } = workbench;
+    await page.locator('.tab', { hasText: 'kernel.asm' }).click();
+    await runCommand(page, 'Ringside: Debug Guest Under');
+    await pick(page, 'native');
+    await expect.poll(() => stoppedLine(page)).toBe(entry);
+    await openView(page, 'Run and Debug');
+    await page.locator('.debug-call-stack .monaco-list-row', { hasText: 'start' }).click({ button: 'right' });
+    // A menu that has just opened takes no click yet, but it takes keys.
+    await page.getByRole('menuitem', { name: 'Open Disassembly View' }).hover();
+    await page.keyboard.press('Enter');
+    const target = page.locator('.disassembly-view .monaco-list-row', { hasText: 'lgdt' });
+    await target.waitFor();
+    const box = await target.boundingBox();
+    if (box === null) throw new Error('LGDT is not on the screen.');
+    // The instruction stands at the foot of a row that begins with its source line.
+    await page.mouse.click(box.x + 9, box.y + box.height - 9);
+    await target.locator('.codicon-debug-breakpoint').waitFor();
+    await page.keyboard.press('F5');
+    await target.locator('.codicon-debug-stackframe, .codicon-debug-breakpoint-stackframe').first().waitFor();
+    await screenshot(page, '09 disassembly');
+    await page.keyboard.press('Shift+F5');
+    await page.locator('.debug-toolbar').waitFor({ state: 'hidden' });
+  });
 });
