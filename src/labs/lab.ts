@@ -1,4 +1,5 @@
 /** A lab as its `lab.json` defines it: the runs to make and the predicates over their facts, checked before use. */
+import { RING_CAUSE_NAMES } from '../machine/event-kinds';
 
 /** One run of the student's answer under one configuration. */
 export interface LabRun {
@@ -78,8 +79,13 @@ export function parseLab(file: string, text: string): ParsedLab {
         machine,
       };
     }),
-    checks: root.list('checks').flatMap((check) => readCheck(check, problems) ?? []),
+    checks: root.list('checks').flatMap((check) => {
+      const read = readCheck(check, problems);
+      if (read !== undefined) check.refuseOthers();
+      return read ?? [];
+    }),
   };
+  root.refuseOthers();
   if (lab.runs.length === 0 && problems.length === 0) problems.push(`${file}: "runs" is empty; name at least one run.`);
   if (lab.checks.length === 0 && problems.length === 0)
     problems.push(`${file}: "checks" is empty; a lab that checks nothing grades nothing.`);
@@ -100,7 +106,7 @@ function readCheck(fields: Fields, problems: string[]): LabCheck | undefined {
         kind,
         way: fields.way('way'),
         ...fields.optional('vector', 0, 255),
-        ...(fields.has('onlyCause') ? { onlyCause: fields.text('onlyCause') } : {}),
+        ...(fields.has('onlyCause') ? { onlyCause: fields.choice('onlyCause', RING_CAUSE_NAMES) } : {}),
         ...fields.optional('minimum', 0, MOST_LIMIT),
         ...fields.optional('maximum', 0, MOST_LIMIT),
       };
@@ -123,6 +129,7 @@ function readCheck(fields: Fields, problems: string[]): LabCheck | undefined {
 /** Reads fields of one object of the lab file and collects what is wrong with them. */
 class Fields {
   private readonly fields: Readonly<Record<string, unknown>>;
+  private readonly known = new Set<string>();
 
   constructor(
     readonly where: string,
@@ -142,19 +149,39 @@ class Fields {
     return this.fields;
   }
 
+  private value(name: string): unknown {
+    this.known.add(name);
+    return this.fields[name];
+  }
+
+  /** A field that nobody has asked for is a misspelt one. */
+  refuseOthers(): void {
+    for (const name of Object.keys(this.fields)) {
+      if (this.known.has(name)) continue;
+      this.problems.push(`${this.where}: "${name}" is no field here; the fields are ${[...this.known].join(', ')}.`);
+    }
+  }
+
   has(name: string): boolean {
-    return this.fields[name] !== undefined;
+    return this.value(name) !== undefined;
   }
 
   text(name: string): string {
-    const value = this.fields[name];
+    const value = this.value(name);
     if (typeof value === 'string' && value !== '') return value;
     this.problems.push(`${this.where}: "${name}" must be a text.`);
     return '';
   }
 
+  choice(name: string, choices: readonly string[]): string {
+    const value = this.text(name);
+    if (!choices.includes(value))
+      this.problems.push(`${this.where}: "${name}" is "${value}"; it must be one of ${choices.join(', ')}.`);
+    return value;
+  }
+
   texts(name: string): readonly string[] {
-    const value = this.fields[name];
+    const value = this.value(name);
     if (Array.isArray(value) && value.length > 0 && value.every((v): v is string => typeof v === 'string'))
       return value;
     this.problems.push(`${this.where}: "${name}" must be a list of texts.`);
@@ -162,7 +189,7 @@ class Fields {
   }
 
   whole(name: string, low: number, high: number): number {
-    const value = this.fields[name];
+    const value = this.value(name);
     if (typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high) return value;
     this.problems.push(`${this.where}: "${name}" must be a whole number from ${low} to ${high}.`);
     return low;
@@ -183,7 +210,7 @@ class Fields {
   }
 
   list(name: string): readonly Fields[] {
-    const value = this.fields[name];
+    const value = this.value(name);
     if (Array.isArray(value)) return value.map((v, i) => new Fields(`${this.where}: ${name}[${i}]`, v, this.problems));
     this.problems.push(`${this.where}: "${name}" must be a list.`);
     return [];

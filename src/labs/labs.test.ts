@@ -90,6 +90,20 @@ describe('a lab file', () => {
     expect(problems).toContain('"objective" must be a text');
     expect(problems).toContain('runs[0]: "limit" must be a whole number from 1');
     expect(problems).toContain('checks[0]: "kind" is "magic"');
+    const misspelt = parseLab(
+      'lab.json',
+      JSON.stringify({
+        ...{ title: 'x', objective: 'x', reading: 'x', answer: 'x', hint: 'x', runs: [{ name: 'a' }] },
+        checks: [{ name: 'c', kind: 'transitions', way: '3>0', minmum: 1, onlyCause: 'softwre' }],
+      }),
+    );
+    expect(misspelt).toEqual({
+      problems: [
+        expect.stringMatching(/checks\[0\]: "onlyCause" is "softwre"; it must be one of /),
+        expect.stringMatching(/checks\[0\]: "minmum" is no field here; the fields are .*minimum/),
+        expect.stringMatching(/^lab\.json: "hint" is no field here/),
+      ],
+    });
     const broken = parseLab('lab.json', '{');
     expect('problems' in broken && broken.problems[0]).toMatch(/^lab\.json is not JSON/);
   });
