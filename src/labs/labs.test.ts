@@ -75,7 +75,7 @@ describe('lab 1', () => {
   it('reports the failed predicate, its event and its source line', async () => {
     const report = gradeReport(await graded(['mov cl, 0xee', 'mov cl, 0x8e']));
     expect(report).toContain('FAILED: cli is refused once');
-    expect(report).toMatch(/First offending event: #\d+ ring from 3 to 0 .*answer\.asm:\d+/);
+    expect(report).toMatch(/First offending event: #\d+ ring from 3 to 0 cause exception vector 13.*answer\.asm:\d+/);
   });
 });
 

@@ -1,4 +1,5 @@
 /** A grade as a person reads it: Markdown that names each failed predicate and its first offending event. */
+import { NONE, RING_CAUSE_NAMES, STOP_CAUSE_NAMES } from '../machine/event-kinds';
 import type { EventObject } from '../machine/events';
 import type { CheckResult } from './predicates';
 
@@ -32,8 +33,16 @@ export function gradeReport(grade: Grade): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** `#12 ring from 3 to 0 cause 1 vector 13, ring 3, ip 0x100123, instruction 456`. */
+/** Fields whose numbers have names, by event kind and field. */
+const NAMED_FIELDS: Readonly<Record<string, readonly string[]>> = {
+  'ring cause': RING_CAUSE_NAMES,
+  'stop cause': STOP_CAUSE_NAMES,
+};
+
+/** `#12 ring from 3 to 0 cause exception vector 13, ip 0x100123, instruction 456`; fields that do not apply are left out. */
 function describeEvent(event: EventObject): string {
-  const fields = Object.entries(event.fields).map(([name, value]) => `${name} ${value}`);
+  const fields = Object.entries(event.fields)
+    .filter(([, value]) => value !== NONE)
+    .map(([name, value]) => `${name} ${NAMED_FIELDS[`${event.kind} ${name}`]?.[value] ?? value}`);
   return `#${event.index} ${event.kind} ${fields.join(' ')}, ip 0x${event.ip.toString(16)}, instruction ${event.count}`;
 }
