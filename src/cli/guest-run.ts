@@ -1,6 +1,6 @@
 /** One run of a guest from its start to its end or to a limit, with everything that a report needs. */
 import type { Program } from '../debugger/program';
-import { endText } from '../debugger/event-text';
+import { endText, unendedText } from '../debugger/event-text';
 import { type Digest, digestOf } from '../facts/digest';
 import { Facts } from '../facts/facts';
 import { type FactsReport, factsReport } from '../facts/report';
@@ -10,7 +10,7 @@ import type { MachineStop } from '../machine/machine';
 import { buildMachine } from '../vmm/build';
 
 export interface RunStop {
-  /** A stop cause's name; `limit` or `waiting` when the guest has not ended. */
+  /** A stop cause's name; `limit`, `waiting` or `stalled` when the guest has not ended. */
   readonly cause: string;
   /** The debug-exit value, else 0. */
   readonly value: number;
@@ -48,13 +48,10 @@ export function runGuest(
   };
   const SLICE = 1_000_000;
   let stop: MachineStop;
-  let stuck = false;
   do {
-    const before = machine.clock.now;
     stop = machine.run({ count: Math.min(limit, machine.clock.instructions + SLICE) });
     flush();
-    stuck = machine.clock.now === before;
-  } while (stop.reason === 'count' && !stuck && machine.clock.instructions < limit);
+  } while (stop.reason === 'count' && machine.clock.instructions < limit);
   const view = machine.guest();
   return {
     digest: digestOf(view, facts.all),
@@ -76,13 +73,7 @@ export function runGuest(
       const cause = STOP_CAUSE_NAMES[stop.cause] ?? `cause ${stop.cause}`;
       return { stop: { cause, value: stop.value, description }, ok: exitCode === 0 };
     }
-    if (stop.reason === 'waiting') {
-      const description = 'The guest is halted, and nothing can wake it: it waits for input from outside.';
-      return { stop: { cause: 'waiting', value: 0, description }, ok: false };
-    }
-    const description = stuck
-      ? 'The guest takes fault after fault and completes no instruction.'
-      : `The guest had not ended after ${limit} instructions.`;
-    return { stop: { cause: 'limit', value: 0, description }, ok: false };
+    const cause = stop.reason === 'count' ? 'limit' : stop.reason;
+    return { stop: { cause, value: 0, description: unendedText(stop, limit) }, ok: false };
   }
 }

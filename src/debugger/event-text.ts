@@ -1,7 +1,7 @@
 /** Events in words: why the guest ended, and what was delivered to it. */
 import { DeliveryKind, eventKindNumber, StopCause } from '../machine/event-kinds';
 import { EVENT_WORDS, type EventObject, EW, readEvent } from '../machine/events';
-import type { Machine } from '../machine/machine';
+import type { Machine, MachineStop } from '../machine/machine';
 import { exceptionInfo } from '../x86/exceptions';
 import { CS, SS } from '../x86/registers';
 import { vectorName } from './event-filters';
@@ -84,4 +84,11 @@ export function endText(
       return { exitCode: 1, description: message ?? `The simulator stopped the guest at ${place}.` };
     }
   }
+}
+
+/** Why a run came back although its guest has not ended. @param limit guest instructions that the run was given */
+export function unendedText(stop: MachineStop, limit: number): string {
+  if (stop.reason === 'stalled') return stop.message;
+  if (stop.reason === 'waiting') return 'The guest is halted, and nothing can wake it: it waits for input from outside.';
+  return `The guest had not ended after ${limit} instructions.`;
 }

@@ -115,7 +115,7 @@ export class TimeTravel {
     while (machine.clock.instructions < count) {
       const before = machine.clock.instructions;
       const stop = machine.run({ count: Math.min(count, before + 200_000) });
-      if (stop.reason === 'stopped' || stop.reason === 'waiting') break;
+      if (stop.reason === 'stopped' || stop.reason === 'waiting' || stop.reason === 'stalled') break;
       const wanted = stop.reason === 'count' ? await control.breathe() : undefined;
       if (wanted !== undefined) return wanted;
     }

@@ -1,4 +1,5 @@
 /** The grader: runs a student's answer as the lab says and holds each check's predicate against what happened. */
+import { unendedText } from '../debugger/event-text';
 import { loadProgram, type Program } from '../debugger/program';
 import type { SourceFiles } from '../debugger/source-files';
 import { digestOf } from '../facts/digest';
@@ -36,7 +37,7 @@ export async function gradeLab(
   for (const run of lab.runs) {
     const graded = await gradeRun(lab, run, answer, files, request.interpreter);
     if ('problems' in graded)
-      return { problems: graded.problems.map((p) => p.replace(/^/, `${path}, run "${run.name}": `)) };
+      return { problems: graded.problems.map((problem) => `${path}, run "${run.name}": ${problem}`) };
     runs.push(graded);
   }
   const passed = runs.every((run) => run.checks.every((check) => check.passed));
@@ -63,8 +64,7 @@ async function gradeRun(
   const record = {
     events: keptEvents(machine.events),
     output: view.deviceOutput(),
-    ended: stop.reason === 'stopped',
-    limit: run.limit,
+    unended: stop.reason === 'stopped' ? undefined : unendedText(stop, run.limit),
   };
   return {
     run: run.name,

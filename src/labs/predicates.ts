@@ -7,9 +7,8 @@ import type { LabCheck, RingWay } from './lab';
 export interface RunRecord {
   readonly events: readonly EventObject[];
   readonly output: string;
-  /** False when the run reached its instruction limit. */
-  readonly ended: boolean;
-  readonly limit: number;
+  /** Why the run came back although the guest had not ended, as a sentence. */
+  readonly unended: string | undefined;
 }
 
 export interface CheckResult {
@@ -49,12 +48,10 @@ function fail(message: string, run: RunRecord, event: EventObject | undefined): 
 
 function ended(value: number, run: RunRecord): Verdict {
   const stop = run.events.find((event) => event.kind === 'stop');
-  if (stop === undefined)
-    return fail(
-      `The guest had not ended after ${run.limit} instructions; it should write ${value} to port 0xF4.`,
-      run,
-      stop,
-    );
+  if (stop === undefined) {
+    const found = run.unended ?? 'The guest left no stop event.';
+    return fail(`${found} It should write ${value} to port 0xF4.`, run, stop);
+  }
   if (stop.fields['cause'] !== StopCause.debugExit)
     return fail(`The guest ended otherwise than by writing ${value} to port 0xF4.`, run, stop);
   if (stop.fields['value'] !== value)

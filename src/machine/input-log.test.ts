@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { type InputEntry, InputLog } from './input-log';
 
-const entry = (byte: number): InputEntry => ({ at: { count: byte, idle: 0, turns: 0 }, data: { kind: 'serial', byte } });
+const entry = (byte: number): InputEntry => ({
+  at: { count: byte, idle: 0, turns: 0 },
+  data: { kind: 'serial', byte },
+});
 
 describe('the input log', () => {
   it('hands out saves that later entries do not reach', () => {

@@ -9,6 +9,7 @@ import { HostMemory, type MemorySave } from '../engine/memory';
 import type { CpuState } from '../engine/state';
 import { FLAG_IF } from '../x86/flags';
 import { cpuProfile } from '../x86/profiles';
+import { CS } from '../x86/registers';
 import { Clock, CycleLedger } from './clock';
 import type { MachineConfig } from './config';
 import { costsOf } from './costs';
@@ -51,7 +52,7 @@ export interface RunLimits {
 }
 
 export type MachineStop =
-  /** The instruction count of the limits is reached, or the guest takes fault after fault and retires nothing. */
+  /** The instruction count of the limits is reached. */
   | { readonly reason: 'count' }
   /** The next instruction has a breakpoint, at this linear address. */
   | { readonly reason: 'breakpoint'; readonly linear: number }
@@ -65,12 +66,17 @@ export type MachineStop =
   | { readonly reason: 'handlerEnd' }
   /** The guest is halted, and nothing but an input from outside can wake it. */
   | { readonly reason: 'waiting' }
+  /**
+   * The guest makes no progress at this linear address: it takes fault after fault, or exits again and again, and retires
+   * nothing; the message is a sentence that says so. It may run on, and is then found stalled again.
+   */
+  | { readonly reason: 'stalled'; readonly linear: number; readonly message: string }
   /** An observer asked for a stop (see {@link Machine.requestStop}). */
   | { readonly reason: 'requested' };
 
 /** Most instructions in one call of the processor, so that a run of any length is made of bounded pieces. */
 const SLICE = 1 << 24;
-/** Deliveries and exits without an instruction in one call: the guest is caught in faults, and the call must still end. */
+/** Deliveries and exits in a row, in one run and without an instruction, that make a guest stalled. */
 const STALLED_TURNS = 10_000;
 /** Timer deadlines in a row that may pass while the guest is halted: then they do not wake it. */
 const IDLE_DEADLINES = 1000;
@@ -234,7 +240,8 @@ export class Machine {
       if (this.clock.instructions !== progress.count) {
         progress = { count: this.clock.instructions, turns: this.turns };
         idleDeadlines = 0;
-      } else if (this.turns - progress.turns > STALLED_TURNS && !this.inHandler) return { reason: 'count' };
+      }
+      if (this.turns - progress.turns > STALLED_TURNS) return this.stalled();
       if (this.visitDue || this.visit !== undefined) {
         const stop = this.advanceVisit(limits.stepHandler === true);
         if (stop !== undefined) return stop;
@@ -316,16 +323,26 @@ export class Machine {
     return true;
   }
 
-  /** Runs the VMM to the end of its visit, or to its next step. */
+  private stalled(): MachineStop {
+    const { state } = this.guest();
+    const linear = (state.base(CS) + state.eip) >>> 0;
+    const turns = `${STALLED_TURNS} faults, interrupts and VM exits in a row`;
+    const message = `The guest makes no progress at 0x${linear.toString(16)}: ${turns}, and no instruction completed.`;
+    return { reason: 'stalled', linear, message };
+  }
+
+  /** Runs the VMM to the end of its visit, or to its next step; to no end when its VM entries exit at once for ever. */
   private advanceVisit(stepping: boolean): MachineStop | undefined {
     if (this.hypervisor === undefined) return undefined;
     this.visit ??= this.hypervisor.enter();
     this.visitDue = false;
+    const { turns } = this;
     for (;;) {
       const next = this.visit.next();
       if (next.done === true) break;
       this.place.step++;
       if (stepping) return { reason: 'handlerStep', step: next.value };
+      if (this.turns - turns > STALLED_TURNS) return this.stalled();
     }
     this.visit = undefined;
     this.place.step = 0;

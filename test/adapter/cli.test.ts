@@ -54,6 +54,9 @@ describe('ringside run', () => {
   it('ends with 1 for a guest that fails, and for one that never ends', () => {
     const fault = ringside('run', join(BROKEN, 'triple-fault.asm'), '--quiet');
     expect(fault).toMatchObject({ status: 1, err: expect.stringMatching(/^Triple fault at start/) });
+    const stalled = ringside('run', join(BROKEN, 'no-progress.asm'), '--cpu', 'trap', '--json');
+    expect(stalled).toMatchObject({ status: 1, err: expect.stringContaining('The guest makes no progress at 0x1000') });
+    expect(JSON.parse(stalled.out)).toMatchObject({ stop: { cause: 'stalled', value: 0 } });
     const endless = ringside('run', join(BROKEN, 'endless.asm'), '--json', '--limit', '100000');
     expect(endless.status).toBe(1);
     expect(JSON.parse(endless.out)).toMatchObject({

@@ -272,6 +272,19 @@ describe('what goes wrong is said once and clearly', () => {
     expect((await exited).body).toEqual({ exitCode: 1 });
   });
 
+  it('a guest that makes no progress: a stop that says so, at the instruction', async () => {
+    const client = await launched({ program: join(BROKEN, 'no-progress.asm'), cpu: 'hw' });
+    for (let time = 0; time < 2; time++) {
+      const stop = await stopAfter(client, () => client.continueRequest({ threadId: 1 }));
+      expect(stop).toMatchObject({
+        reason: 'exception',
+        description: 'Paused on a guest that makes no progress',
+        text: expect.stringMatching(/^The guest makes no progress at 0x1000[0-9a-f]{2}: /),
+      });
+      expect(await topFrame(client)).toMatchObject({ line: 12 });
+    }
+  });
+
   it('requests out of place and requests that do not exist', async () => {
     const client = await startClient();
     await client.initializeRequest();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { StopCause } from '../../src/machine/event-kinds';
-import { expectedLines, inlineGuest, minikernel, SETTINGS, start } from '../../src/vmm/guest.test-support';
+import { expectedLines, inlineGuest, minikernel, start } from '../../src/vmm/guest.test-support';
 
 const program = minikernel();
 
@@ -62,32 +62,5 @@ describe('guests that go wrong', () => {
 
   it('keeps the value of a guest that ends itself as failed', () => {
     expect(run('mov al, 7\nout 0xf4, al\njmp $')).toEqual({ reason: 'stopped', cause: StopCause.debugExit, value: 7 });
-  });
-
-  it.each(SETTINGS)('comes back from a guest that is caught in faults: $cpu with $mmu', (setting) => {
-    const guest = inlineGuest(`
-        mov esp, 0x80000
-        lgdt [gdt_pointer]
-        jmp 8:.flat
-.flat:  mov eax, 16
-        mov ss, ax
-        lidt [idt_pointer]
-again:  ud2
-        align 8
-gdt:    dq 0, 0x00cf9a000000ffff, 0x00cf92000000ffff
-idt:    times 6 dq 0
-        dw (again - $$) & 0xffff, 8, 0x8e00, 0x10
-gdt_pointer:
-        dw 23
-        dd gdt
-idt_pointer:
-        dw 55
-        dd idt
-`);
-    const { machine } = start({ ...setting, memoryMiB: 2 }, guest);
-    expect(machine.run({ count: 1_000 })).toEqual({ reason: 'count' });
-    expect(machine.clock.instructions).toBe(6);
-    machine.run({ count: 1_000 });
-    expect(machine.clock.instructions).toBe(6);
   });
 });
