@@ -89,6 +89,7 @@ export function endText(
 /** Why a run came back although its guest has not ended. @param limit guest instructions that the run was given */
 export function unendedText(stop: MachineStop, limit: number): string {
   if (stop.reason === 'stalled') return stop.message;
-  if (stop.reason === 'waiting') return 'The guest is halted, and nothing can wake it: it waits for input from outside.';
+  if (stop.reason === 'waiting')
+    return 'The guest is halted, and nothing can wake it: it waits for input from outside.';
   return `The guest had not ended after ${limit} instructions.`;
 }
