@@ -6,9 +6,11 @@
 import { EXIT_BUDGET, EXIT_OP, OP_SIZE, STATE_BASE } from '../layout';
 import { OFF } from '../state';
 import { type FunctionBody, I32, type Label, ModuleBuilder, W } from '../wasm/emitter';
-import { type Ending, emitCheckCodeStore, HandlerContext, Locals, pushJumpCacheEntry } from './handler-context';
+import { type Ending, HandlerContext } from './handler-context';
 import { type Handler, listHandlers } from './handlers';
+import { emitCheckCodeStore, pushJumpCacheEntry } from './lookup-code';
 import { EXIT, FIRST_HANDLER, OP, PSEUDO } from './op';
+import { Locals } from './value-emitter';
 
 /** What a handler function returns. */
 const DONE = 0;

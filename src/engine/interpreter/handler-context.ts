@@ -1,66 +1,17 @@
 /**
  * The generating context of the interpreter tier: semantics run over it once per handler and leave WebAssembly code that
  * takes registers, addresses and immediates from the op being executed.
- *
- * A handler is generated twice: the first pass counts how often each value is used, so that in the second a value used
- * once is computed in place and only shared values take a local.
  */
 import { FLAG_DF } from '../../x86/flags';
 import { RBP, RSP } from '../../x86/registers';
 import type { MemoryRole, OperandSize, RepeatKind, SemanticContext } from '../../x86/semantics/context';
-import {
-  FAST_CODE_TAG,
-  FAST_ENTRY_SIZE,
-  GENERATION,
-  JUMP_CACHE,
-  JUMP_CACHE_ENTRIES,
-  JUMP_CACHE_ENTRY_SIZE,
-  STATE_BASE,
-} from '../layout';
+import { STATE_BASE } from '../layout';
 import { OFF } from '../state';
-import { type FunctionBody, I32, I64, type Label, W } from '../wasm/emitter';
+import { type FunctionBody, type Label, W } from '../wasm/emitter';
 import type { Handler, Place } from './handlers';
+import { emitHostAddress, pushJumpCacheEntry } from './lookup-code';
 import { OP } from './op';
-
-/** A value of generated code: `push` leaves it on the WebAssembly stack. */
-export interface Emitted {
-  /** Number in the order of creation; -1 for constants. */
-  readonly id: number;
-  readonly push: () => void;
-}
-
-/** Locals of one function, reused from handler to handler. */
-export class Locals {
-  private readonly pools = { narrow: [] as number[], wide: [] as number[] };
-  private used = { narrow: 0, wide: 0 };
-
-  constructor(
-    private readonly body: FunctionBody,
-    readonly op: number,
-    readonly fastRead: number,
-    readonly fastWrite: number,
-    /** 1 when a repeated instruction goes on. */
-    readonly again: number,
-    /** Op to go on with after an indirect jump. */
-    readonly target: number,
-    /** The function that `emitCheckCodeStore` fills. */
-    readonly checkCodeStore: number,
-  ) {}
-
-  restart(): void {
-    this.used = { narrow: 0, wide: 0 };
-  }
-
-  take(kind: 'narrow' | 'wide'): number {
-    const pool = this.pools[kind];
-    const next = this.used[kind]++;
-    const known = pool[next];
-    if (known !== undefined) return known;
-    const local = this.body.local(kind === 'narrow' ? I32 : I64);
-    pool.push(local);
-    return local;
-  }
-}
+import { type Emitted, type Locals, ValueEmitter } from './value-emitter';
 
 const LOADS = { 1: W.i32Load8u, 2: W.i32Load16u, 4: W.i32Load } as const;
 const STORES = { 1: W.i32Store8, 2: W.i32Store16, 4: W.i32Store } as const;
@@ -76,12 +27,11 @@ export interface Ending {
   readonly repeats: boolean;
 }
 
-export class HandlerContext implements SemanticContext<Emitted> {
+export class HandlerContext extends ValueEmitter implements SemanticContext<Emitted> {
   readonly size: OperandSize;
   readonly addressSize = 4;
   readonly repeat: RepeatKind;
   private readonly places: readonly Place[];
-  private readonly counts: number[] = [];
   private branchCondition: Emitted | undefined;
   private jumps = false;
   /** Local with the host address that `update` has checked. */
@@ -92,12 +42,13 @@ export class HandlerContext implements SemanticContext<Emitted> {
    * @param bail where to go, with nothing changed, when the evaluator must execute the instruction
    */
   constructor(
-    private readonly body: FunctionBody,
-    private readonly locals: Locals,
+    body: FunctionBody,
+    locals: Locals,
     private readonly handler: Handler,
-    private readonly bail: Label,
-    private readonly uses: readonly number[] | undefined,
+    bail: Label,
+    uses: readonly number[] | undefined,
   ) {
+    super(body, locals, bail, uses);
     this.size = handler.form.size;
     this.repeat = handler.repeat;
     this.places = handler.places;
@@ -115,224 +66,6 @@ export class HandlerContext implements SemanticContext<Emitted> {
       uses: this.counts,
       ending: { branch: this.branchCondition, jumps: this.jumps, repeats: this.repeat !== 'none' },
     };
-  }
-
-  // Values.
-
-  /** A value that depends on nothing that can change: computed in place when it is used once. */
-  private pure(emit: () => void): Emitted {
-    const id = this.counts.push(0) - 1;
-    if (this.uses !== undefined && this.uses[id] === 1) {
-      return this.counted(id, emit);
-    }
-    if (this.uses !== undefined && this.uses[id] === 0) return this.counted(id, emit);
-    return this.held(id, emit);
-  }
-
-  /** A value that reads state: computed now, in program order. */
-  private ordered(emit: () => void): Emitted {
-    return this.held(this.counts.push(0) - 1, emit);
-  }
-
-  private held(id: number, emit: () => void): Emitted {
-    const local = this.locals.take('narrow');
-    emit();
-    this.body.set(local);
-    return this.counted(id, () => this.body.get(local));
-  }
-
-  private counted(id: number, emit: () => void): Emitted {
-    return {
-      id,
-      push: () => {
-        this.counts[id] = (this.counts[id] ?? 0) + 1;
-        emit();
-      },
-    };
-  }
-
-  private binary(opcode: number, a: Emitted, b: Emitted): Emitted {
-    return this.pure(() => {
-      a.push();
-      b.push();
-      this.body.op(opcode);
-    });
-  }
-
-  private unary(opcode: number, a: Emitted): Emitted {
-    return this.pure(() => {
-      a.push();
-      this.body.op(opcode);
-    });
-  }
-
-  constant(value: number): Emitted {
-    return { id: -1, push: () => this.body.i32(value | 0) };
-  }
-
-  add(a: Emitted, b: Emitted): Emitted {
-    return this.binary(W.i32Add, a, b);
-  }
-
-  subtract(a: Emitted, b: Emitted): Emitted {
-    return this.binary(W.i32Sub, a, b);
-  }
-
-  multiply(a: Emitted, b: Emitted): Emitted {
-    return this.binary(W.i32Mul, a, b);
-  }
-
-  multiplyHigh(a: Emitted, b: Emitted, signed: boolean): Emitted {
-    const extend = signed ? W.i64ExtendI32S : W.i64ExtendI32U;
-    return this.pure(() => {
-      a.push();
-      this.body.op(extend);
-      b.push();
-      this.body.op(extend, W.i64Mul);
-      this.body.i64(32);
-      this.body.op(W.i64ShrU, W.i32WrapI64);
-    });
-  }
-
-  remainder(a: Emitted, divisor: number): Emitted {
-    return this.binary(W.i32RemU, a, this.constant(divisor));
-  }
-
-  divide(high: Emitted, low: Emitted, divisor: Emitted, signed: boolean): { quotient: Emitted; remainder: Emitted } {
-    const b = this.body;
-    const bits = this.size * 8;
-    const dividend = this.locals.take('wide');
-    const by = this.locals.take('wide');
-    const quotient = this.locals.take('wide');
-    // The double-width dividend; for words and bytes its sign is brought up by shifting left and back.
-    high.push();
-    b.op(W.i64ExtendI32U);
-    b.i64(bits);
-    b.op(W.i64Shl);
-    low.push();
-    b.op(W.i64ExtendI32U, W.i64Or);
-    if (signed && bits < 32) {
-      b.i64(64 - 2 * bits);
-      b.op(W.i64Shl);
-      b.i64(64 - 2 * bits);
-      b.op(W.i64ShrS);
-    }
-    b.set(dividend);
-    (signed ? this.signExtend(divisor, this.size) : divisor).push();
-    b.op(signed ? W.i64ExtendI32S : W.i64ExtendI32U);
-    b.tee(by);
-    b.op(W.i64Eqz);
-    b.brIf(this.bail);
-    if (signed) {
-      // The one signed division that does not fit into 64 bits: the lowest dividend by -1.
-      b.get(by);
-      b.i64(-1);
-      b.op(W.i64Eq);
-      b.get(dividend);
-      b.i64(1);
-      b.i64(63);
-      b.op(W.i64Shl, W.i64Eq, W.i32And);
-      b.brIf(this.bail);
-    }
-    b.get(dividend);
-    b.get(by);
-    b.op(signed ? W.i64DivS : W.i64DivU);
-    b.tee(quotient);
-    b.get(quotient);
-    b.i64(64 - bits);
-    b.op(W.i64Shl);
-    b.i64(64 - bits);
-    b.op(signed ? W.i64ShrS : W.i64ShrU, W.i64Ne);
-    b.brIf(this.bail);
-    return {
-      quotient: this.ordered(() => {
-        b.get(quotient);
-        b.op(W.i32WrapI64);
-      }),
-      remainder: this.ordered(() => {
-        b.get(dividend);
-        b.get(by);
-        b.op(signed ? W.i64RemS : W.i64RemU, W.i32WrapI64);
-      }),
-    };
-  }
-
-  and(a: Emitted, b: Emitted): Emitted {
-    return this.binary(W.i32And, a, b);
-  }
-
-  or(a: Emitted, b: Emitted): Emitted {
-    return this.binary(W.i32Or, a, b);
-  }
-
-  xor(a: Emitted, b: Emitted): Emitted {
-    return this.binary(W.i32Xor, a, b);
-  }
-
-  shiftLeft(a: Emitted, count: Emitted): Emitted {
-    return this.binary(W.i32Shl, a, count);
-  }
-
-  shiftRight(a: Emitted, count: Emitted): Emitted {
-    return this.binary(W.i32ShrU, a, count);
-  }
-
-  shiftRightSigned(a: Emitted, count: Emitted): Emitted {
-    return this.binary(W.i32ShrS, a, count);
-  }
-
-  rotateLeft(a: Emitted, count: Emitted): Emitted {
-    return this.binary(W.i32Rotl, a, count);
-  }
-
-  equal(a: Emitted, b: Emitted): Emitted {
-    return this.binary(W.i32Eq, a, b);
-  }
-
-  below(a: Emitted, b: Emitted): Emitted {
-    return this.binary(W.i32LtU, a, b);
-  }
-
-  isZero(a: Emitted): Emitted {
-    return this.unary(W.i32Eqz, a);
-  }
-
-  select(condition: Emitted, whenTrue: Emitted, whenFalse: Emitted): Emitted {
-    return this.pure(() => {
-      whenTrue.push();
-      whenFalse.push();
-      condition.push();
-      this.body.op(W.select);
-    });
-  }
-
-  countTrailingZeros(a: Emitted): Emitted {
-    return this.unary(W.i32Ctz, a);
-  }
-
-  countLeadingZeros(a: Emitted): Emitted {
-    return this.unary(W.i32Clz, a);
-  }
-
-  evenParity(a: Emitted): Emitted {
-    const ones = this.unary(W.i32Popcnt, this.and(a, this.constant(0xff)));
-    return this.xor(this.and(ones, this.constant(1)), this.constant(1));
-  }
-
-  signExtend(a: Emitted, from: OperandSize): Emitted {
-    if (from === 4) return a;
-    return this.unary(from === 1 ? W.i32Extend8S : W.i32Extend16S, a);
-  }
-
-  zeroExtend(a: Emitted, from: OperandSize): Emitted {
-    return from === 4 ? a : this.and(a, this.constant(from === 1 ? 0xff : 0xffff));
-  }
-
-  when(condition: Emitted, body: () => void): void {
-    condition.push();
-    this.body.block(W.if);
-    body();
-    this.body.end();
   }
 
   // Operands.
@@ -413,44 +146,8 @@ export class HandlerContext implements SemanticContext<Emitted> {
     });
   }
 
-  /** Looks a flat linear address up in a fast array; the result is a local with the host address. */
   private hostAddress(array: number, linear: Emitted, size: OperandSize): number {
-    const b = this.body;
-    const at = this.locals.take('narrow');
-    const entry = this.locals.take('narrow');
-    linear.push();
-    b.set(at);
-    b.get(array);
-    b.get(at);
-    b.i32(8);
-    b.op(W.i32ShrU);
-    b.i32((0xfff * FAST_ENTRY_SIZE) & 0xffff);
-    b.op(W.i32And, W.i32Add);
-    b.tee(entry);
-    b.access(W.i32Load, 0);
-    b.get(at);
-    if (size > 1) {
-      b.i32(size - 1);
-      b.op(W.i32Add);
-    }
-    b.i32(~0xfff);
-    b.op(W.i32And, W.i32Ne);
-    if (array === this.locals.fastRead) b.brIf(this.bail);
-    else {
-      b.block(W.if);
-      b.get(at);
-      b.get(entry);
-      b.i32(size);
-      b.call(this.locals.checkCodeStore);
-      b.brIf(this.bail);
-      b.end();
-    }
-    b.get(at);
-    b.get(entry);
-    b.access(W.i32Load, 8);
-    b.op(W.i32Add);
-    b.set(at);
-    return at;
+    return emitHostAddress(this.body, this.locals, this.bail, array, linear, size);
   }
 
   private loadFrom(array: number, linear: Emitted, size: OperandSize): { value: Emitted; host: number } {
@@ -662,58 +359,4 @@ export class HandlerContext implements SemanticContext<Emitted> {
   immediate(): number {
     throw new Error('Instructions whose code depends on an immediate are for the evaluator.');
   }
-}
-
-/**
- * Fills the function (linear, entry, size) -> 0 when the store may go by a write entry that is tagged as code: the page
- * matches and none of the bytes was decoded.
- */
-export function emitCheckCodeStore(b: FunctionBody): void {
-  const [linear, entry, size] = [0, 1, 2];
-  b.get(entry);
-  b.access(W.i32Load, 0);
-  b.get(linear);
-  b.get(size);
-  b.op(W.i32Add);
-  b.i32(1);
-  b.op(W.i32Sub);
-  b.i32(~0xfff);
-  b.op(W.i32And);
-  b.i32(FAST_CODE_TAG);
-  b.op(W.i32Or, W.i32Ne);
-  b.block(W.if);
-  b.i32(1);
-  b.op(W.return);
-  b.end();
-  // Of four map bytes from the address on, those of the store count; past a page's end there is only more memory.
-  b.get(entry);
-  b.access(W.i32Load, 12);
-  b.get(linear);
-  b.i32(0xfff);
-  b.op(W.i32And, W.i32Add);
-  b.access(W.i32Load, 0);
-  b.i32(32);
-  b.get(size);
-  b.i32(3);
-  b.op(W.i32Shl, W.i32Sub, W.i32Shl);
-}
-
-/** Leaves 1 on the stack when the jump cache knows the EIP in local `eip`; `entry` then holds the entry's address. */
-export function pushJumpCacheEntry(b: FunctionBody, eip: number, entry: number): void {
-  b.get(eip);
-  b.i32(JUMP_CACHE_ENTRIES - 1);
-  b.op(W.i32And);
-  b.i32(Math.log2(JUMP_CACHE_ENTRY_SIZE));
-  b.op(W.i32Shl);
-  b.i32(JUMP_CACHE);
-  b.op(W.i32Add);
-  b.tee(entry);
-  b.access(W.i32Load, 0);
-  b.get(eip);
-  b.op(W.i32Eq);
-  b.get(entry);
-  b.access(W.i32Load, 4);
-  b.i32(0);
-  b.access(W.i32Load, GENERATION);
-  b.op(W.i32Eq, W.i32And);
 }
