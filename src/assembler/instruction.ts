@@ -12,7 +12,8 @@ import { type Address, resolveAddress } from './addressing';
 import { type SourceRange, SourceError } from './diagnostics';
 import { type Fit, fitOperand, isBranch, isShortBranch } from './operand-fit';
 import type { ImmediateOperand, Operand } from './operands';
-import { generalBits, isSegment, registerText } from './register-names';
+import { type Prefixes, readPrefixes, segmentOverride } from './prefixes';
+import { generalBits } from './register-names';
 import { sectionOf } from './values';
 import { formsOf, type MnemonicForms } from './vocabulary';
 
@@ -41,75 +42,6 @@ export interface AssembledInstruction {
   readonly error?: { readonly message: string; readonly range: SourceRange };
   /** The bytes depend on the address (relative branches, IP-relative operands). */
   readonly dependsOnAddress: boolean;
-}
-
-interface Prefixes {
-  lock: boolean;
-  rep: 'none' | 'rep' | 'repne';
-  segment: Register;
-  operandSize: 16 | 32 | 64 | undefined;
-  addressSize: 16 | 32 | 64 | undefined;
-}
-
-const sizes: Readonly<Record<string, 16 | 32 | 64>> = { 16: 16, 32: 32, 64: 64 };
-
-function readPrefixes(words: readonly string[]): Prefixes {
-  const prefixes: Prefixes = {
-    lock: false,
-    rep: 'none',
-    segment: Register.None,
-    operandSize: undefined,
-    addressSize: undefined,
-  };
-  for (const word of words) {
-    if (word === 'lock') prefixes.lock = true;
-    else if (word === 'repne' || word === 'repnz') prefixes.rep = 'repne';
-    else if (word.startsWith('rep')) prefixes.rep = 'rep';
-    else if (word.startsWith('o')) prefixes.operandSize = sizes[word.slice(1)];
-    else if (word.startsWith('a')) prefixes.addressSize = sizes[word.slice(1)];
-    else prefixes.segment = segmentPrefix(word);
-  }
-  return prefixes;
-}
-
-const segments: Readonly<Record<string, Register>> = {
-  es: Register.ES,
-  cs: Register.CS,
-  ss: Register.SS,
-  ds: Register.DS,
-  fs: Register.FS,
-  gs: Register.GS,
-};
-
-function segmentPrefix(word: string): Register {
-  return segments[word] ?? Register.None;
-}
-
-const prefixBytes: Readonly<Record<string, number>> = {
-  lock: 0xf0,
-  rep: 0xf3,
-  repe: 0xf3,
-  repz: 0xf3,
-  repne: 0xf2,
-  repnz: 0xf2,
-  es: 0x26,
-  cs: 0x2e,
-  ss: 0x36,
-  ds: 0x3e,
-  fs: 0x64,
-  gs: 0x65,
-};
-
-/** The bytes of prefixes that stand on a line by themselves. */
-export function prefixesAlone(words: readonly string[], bitness: Bitness): Uint8Array {
-  const bytes: number[] = [];
-  for (const word of words) {
-    const byte = prefixBytes[word];
-    if (byte !== undefined) bytes.push(byte);
-    else if (word.startsWith('o') && sizes[word.slice(1)] !== bitness) bytes.push(0x66);
-    else if (word.startsWith('a') && sizes[word.slice(1)] !== bitness) bytes.push(0x67);
-  }
-  return Uint8Array.from(bytes);
 }
 
 interface Candidate {
@@ -335,10 +267,7 @@ function withLoosePrefixes(
   { bitness }: InstructionSite,
 ): Uint8Array {
   const extra: number[] = [];
-  if (!takesSegment && prefixes.segment !== Register.None) {
-    const word = registerText(prefixes.segment);
-    if (isSegment(prefixes.segment)) extra.push(prefixBytes[word] ?? 0);
-  }
+  if (!takesSegment && prefixes.segment !== Register.None) extra.push(segmentOverride(prefixes.segment));
   const { operandSize, addressSize } = prefixes;
   if (operandSize !== undefined && operandSize !== form.operandSize && operandSize !== bitness && operandSize !== 64)
     extra.push(0x66);

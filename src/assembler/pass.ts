@@ -5,11 +5,13 @@ import { type Diagnostic, rangeOf, rangeOfAll, type Severity, SourceError, type 
 import { directiveNamed, type DirectiveSite, type StructureState } from './directives';
 import { evaluate, type ExpressionScope } from './expression';
 import type { LineEntry, MacroDefinition } from './image';
-import { assembleInstruction, prefixesAlone } from './instruction';
+import { assembleInstruction } from './instruction';
 import { parseLine, type ParsedLine } from './line-parser';
 import { type Operand, parseOperand } from './operands';
+import { prefixesAlone } from './prefixes';
 import { type ExpandedLine, Preprocessor } from './preprocessor';
-import { largestOutput, layOut, Section } from './sections';
+import { SectionWriter } from './section-writer';
+import { largestOutput, layOut, type Section } from './sections';
 import type { SourceFiles } from './source-files';
 import { operationSuggestion, SymbolTable } from './symbols';
 import type { Token } from './tokens';
@@ -35,46 +37,33 @@ export interface PassResult {
   readonly firstBits: Bitness;
 }
 
-/** Where labels count while ABSOLUTE or STRUC is in force. */
-interface AbsolutePlace {
-  offset: bigint;
-}
-
-export class Pass implements DirectiveSite {
+export class Pass extends SectionWriter implements DirectiveSite {
   readonly symbols: SymbolTable;
-  readonly sections = new Map<string, Section>();
   readonly scope: ExpressionScope;
-  section: Section;
-  absolute: AbsolutePlace | undefined;
-  bits: Bitness = 16;
   defaultRelative = false;
   origin: number | undefined;
   structure: StructureState | undefined;
   readonly files: SourceFiles;
   readonly needs = new Set<string>();
-  readonly #before: PassResult | undefined;
   readonly #main: string;
-  readonly #entries: LineEntry[] = [];
   readonly #diagnostics: Diagnostic[] = [];
   readonly #lasting: Diagnostic[] = [];
   readonly #preprocessor: Preprocessor;
-  #line: ExpandedLine | undefined;
   #firstBits: Bitness | undefined;
-  #size = 0;
   /** `$` of the statement in work. */
   #here: Value = scalar(0n);
 
   constructor(files: SourceFiles, main: string, before: PassResult | undefined) {
+    const { addresses, error } = placesBefore(before);
+    super(addresses, { file: main, line: 1, column: 0, endColumn: 0 });
+    if (error !== undefined) this.#catch(error, undefined);
     this.files = files;
-    this.#before = before;
     this.#main = main;
-    this.#layoutBefore = this.#placesBefore();
     const moved = before?.sections.map(({ name, number, address }): [number, number] => [
       number,
-      this.#addressBefore(name) - address,
+      (addresses.get(name) ?? 0) - address,
     ]);
     this.symbols = new SymbolTable(before?.symbols, new Map(moved));
-    this.section = this.enterSection('.text', { file: main, line: 1, column: 0, endColumn: 0 });
     this.scope = {
       here: () => this.#here,
       sectionStart: () =>
@@ -90,9 +79,6 @@ export class Pass implements DirectiveSite {
     });
   }
 
-  /** Start of the ABSOLUTE region, `$$` in it. */
-  absoluteStart = 0n;
-
   run(content: string | Uint8Array): PassResult {
     try {
       for (const line of this.#preprocessor.file(this.#main, content)) this.#assembleLine(line);
@@ -104,51 +90,13 @@ export class Pass implements DirectiveSite {
       symbols: this.symbols,
       sections: [...this.sections.values()],
       origin: this.origin ?? 0,
-      entries: this.#entries,
+      entries: this.entries,
       diagnostics: this.#diagnostics,
       lasting: this.#lasting,
       needs: this.needs,
       macros: this.#preprocessor.table.seen,
       firstBits: this.#firstBits ?? this.bits,
     };
-  }
-
-  /** Makes the section current; its address is where the pass before laid it out. */
-  enterSection(name: string, place: SourceRange): Section {
-    const known = this.sections.get(name);
-    if (known) {
-      this.section = known;
-      return known;
-    }
-    const section = new Section(name, this.sections.size, place);
-    section.address = this.#addressBefore(name);
-    this.sections.set(name, section);
-    this.section = section;
-    return section;
-  }
-
-  readonly #layoutBefore: ReadonlyMap<string, number>;
-
-  #addressBefore(name: string): number {
-    return this.#layoutBefore.get(name) ?? 0;
-  }
-
-  /** Section addresses as the previous pass's sizes lay them out. */
-  #placesBefore(): ReadonlyMap<string, number> {
-    const addresses = new Map<string, number>();
-    try {
-      const placed = this.#before ? layOut(this.#before.sections, this.#before.origin) : [];
-      for (const { section, address } of placed) addresses.set(section.name, address);
-    } catch (error) {
-      this.#catch(error, undefined);
-    }
-    return addresses;
-  }
-
-  /** The address that the next byte gets. */
-  position(): Value {
-    if (this.absolute) return scalar(this.absolute.offset);
-    return addressIn(this.section.number, BigInt(this.section.address + this.section.length));
   }
 
   evaluate(tokens: readonly Token[], fallback: SourceRange): Value {
@@ -166,7 +114,7 @@ export class Pass implements DirectiveSite {
         `The value after "${at.text}" must be known here, and a name in it is defined further down or nowhere; move its definition up.`,
         range,
       );
-      this.#lasting.push(this.#diagnostic('error', error.message, range, this.#line));
+      this.#lasting.push(this.#diagnostic('error', error.message, range, this.line));
       throw error;
     }
     if (!isScalar(value)) {
@@ -179,66 +127,11 @@ export class Pass implements DirectiveSite {
   }
 
   warn(message: string, range: SourceRange): void {
-    this.#report('warning', message, range, this.#line);
-  }
-
-  /** Adds bytes at the current position and notes the statement that made them. */
-  emit(bytes: Uint8Array, count: number, kind: LineEntry['kind'], operation: Token): void {
-    const total = bytes.length * count;
-    if (total === 0) return;
-    if (this.absolute)
-      throw new SourceError(
-        `"${operation.text}" makes bytes, but in a structure or after "absolute" space can only be reserved; use resb and its siblings.`,
-        rangeOf(operation),
-      );
-    if (this.section.kind === 'nobits')
-      throw new SourceError(
-        `The section "${this.section.name}" holds no bytes, only reserved space; use resb, or another section such as .data.`,
-        rangeOf(operation),
-      );
-    this.#charge(total, operation);
-    this.#note(total, kind, operation);
-    this.section.repeat(bytes, count);
-  }
-
-  /** Reserves space at the current position. */
-  reserve(count: number, operation: Token): void {
-    if (this.absolute) {
-      this.absolute.offset += BigInt(count);
-      return;
-    }
-    if (count === 0) return;
-    if (this.section.kind === 'progbits') this.#charge(count, operation);
-    this.#note(count, 'reserved', operation);
-    this.section.reserve(count);
-  }
-
-  #charge(bytes: number, operation: Token): void {
-    this.#size += bytes;
-    if (this.#size > largestOutput)
-      throw new SourceError(
-        'The program grows beyond 64 MiB here, which is refused; look for a count that is too large.',
-        rangeOf(operation),
-      );
-  }
-
-  #note(length: number, kind: LineEntry['kind'], operation: Token): void {
-    const site = this.#line?.site ?? rangeOf(operation);
-    const macro = this.#line?.macro;
-    this.#entries.push({
-      address: this.section.address + this.section.length,
-      length,
-      kind,
-      bits: this.bits,
-      file: site.file,
-      line: site.line,
-      column: macro || operation.line !== site.line ? site.column : operation.column,
-      ...(macro ? { macro } : {}),
-    });
+    this.#report('warning', message, range, this.line);
   }
 
   #assembleLine(line: ExpandedLine): void {
-    this.#line = line;
+    this.line = line;
     this.#here = this.position();
     try {
       this.statement(parseLine(line.tokens));
@@ -387,7 +280,7 @@ export class Pass implements DirectiveSite {
       };
       const assembled = assembleInstruction({ mnemonic: operation.text, prefixes, operands, range }, site);
       for (const warning of assembled.warnings) this.warn(warning.message, warning.range);
-      if (assembled.error) this.#report('error', assembled.error.message, assembled.error.range, this.#line);
+      if (assembled.error) this.#report('error', assembled.error.message, assembled.error.range, this.line);
       const single = usesHere || assembled.dependsOnAddress;
       if (single) refuseManyCopies(count, operation);
       const copies = single ? 1 : count - done;
@@ -440,6 +333,16 @@ export class Pass implements DirectiveSite {
     if (!site || !macro || (range.file === site.file && range.line === site.line))
       return { severity, message, ...range };
     return { severity, message, ...site, inMacro: { ...range, macro: macro.name } };
+  }
+}
+
+/** Section addresses as the previous pass's sizes lay them out, or why they cannot be. */
+function placesBefore(before: PassResult | undefined): { addresses: ReadonlyMap<string, number>; error?: unknown } {
+  try {
+    const placed = before ? layOut(before.sections, before.origin) : [];
+    return { addresses: new Map(placed.map(({ section, address }) => [section.name, address])) };
+  } catch (error) {
+    return { addresses: new Map(), error };
   }
 }
 
