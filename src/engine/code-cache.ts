@@ -20,6 +20,10 @@ const PAGE = 4096;
 /** Nothing follows these in a block. */
 const ENDS_BLOCK = new Set(['Jmp', 'JmpIndirect', 'Call', 'CallIndirect', 'Retnd', 'Retnw', 'RetImmediate']);
 
+export function endsBlock(prepared: PreparedInstruction): boolean {
+  return ENDS_BLOCK.has(prepared.form.name);
+}
+
 /** An op as it will stand in the arena. */
 interface DecodedOp {
   readonly handler: number;
@@ -141,7 +145,7 @@ export class CodeCache {
         prepared,
         instruction,
       });
-      ended = prepared === undefined || ENDS_BLOCK.has(prepared.form.name);
+      ended = prepared === undefined || endsBlock(prepared);
       at += instruction.length;
     }
     if (at === 0) return [];

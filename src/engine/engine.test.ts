@@ -1,6 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { BenchMachine } from './bench-machine.test-support';
 
+describe('jumps to the very next instruction', () => {
+  // call next / next: pop eax / jmp $+2 / push 0x100e / ret / hlt
+  const CODE = [0xe8, 0, 0, 0, 0, 0x58, 0xeb, 0, 0x68, 0x0e, 0x10, 0, 0, 0xc3, 0xf4];
+
+  it.each([{ evaluatorOnly: true }, {}])('go on there when the evaluator executes them: %o', (options) => {
+    const m = new BenchMachine(1 << 20, options);
+    // This run leaves ops in the arena that must not be taken for what follows the call.
+    m.place(0x1000, CODE);
+    m.state.setGpr(4, 0x8000);
+    m.engine.run(2);
+    m.place(0x1000, CODE);
+    m.state.setGpr(4, 0x8000);
+    expect(m.engine.run(100)).toMatchObject({ reason: 'system', retired: 5 });
+    expect([m.state.gpr(0), m.state.eip, m.state.gpr(4)]).toEqual([0x1005, 0x100e, 0x8000]);
+  });
+});
+
 describe('engine', () => {
   it('runs a loop, stops exactly at the budget and at a system instruction', () => {
     const m = new BenchMachine();

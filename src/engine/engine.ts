@@ -8,7 +8,7 @@
 import type { DecodedInstruction } from '../x86/iced';
 import { CS } from '../x86/registers';
 import type { EngineHost, LinearMemory, RunReason, RunResult, Watchpoint } from './access';
-import { CodeCache } from './code-cache';
+import { CodeCache, endsBlock } from './code-cache';
 import { CodeLookup } from './code-lookup';
 import { codeMode } from './code-mode';
 import { Evaluator } from './evaluator';
@@ -164,7 +164,9 @@ export class Engine {
     this.repeating = this.evaluator.execute(prepared);
     if (this.lookup.ends !== ends) return 0;
     if (this.repeating) return at;
-    return this.state.eip === eip + prepared.instruction.length ? at + OP_SIZE : 0;
+    // A jump or call that ends its block may lead to the very next instruction, but the next op is another block's.
+    const goesOn = this.state.eip === eip + prepared.instruction.length && !endsBlock(prepared);
+    return goesOn ? at + OP_SIZE : 0;
   }
 
   /** Must a breakpoint at EIP stop the run now? */
