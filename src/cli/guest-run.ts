@@ -6,7 +6,7 @@ import { Facts } from '../facts/facts';
 import { type FactsReport, factsReport } from '../facts/report';
 import type { MachineConfig } from '../machine/config';
 import { HANDLER_NAMES, STOP_CAUSE_NAMES } from '../machine/event-kinds';
-import type { MachineStop } from '../machine/machine';
+import type { MachineStop } from '../machine/machine-stop';
 import { buildMachine } from '../vmm/build';
 
 export interface RunStop {

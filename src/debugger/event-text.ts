@@ -1,7 +1,8 @@
 /** Events in words: why the guest ended, and what was delivered to it. */
 import { DeliveryKind, eventKindNumber, StopCause } from '../machine/event-kinds';
 import { EVENT_WORDS, type EventObject, EW, readEvent } from '../machine/events';
-import type { Machine, MachineStop } from '../machine/machine';
+import type { Machine } from '../machine/machine';
+import type { MachineStop } from '../machine/machine-stop';
 import { exceptionInfo } from '../x86/exceptions';
 import { CS, SS } from '../x86/registers';
 import { vectorName } from './event-filters';

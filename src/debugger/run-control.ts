@@ -5,7 +5,8 @@
 import { DeliveryKind, eventKindNumber } from '../machine/event-kinds';
 import { EVENT_WORDS, type EventObject, EW, readEvent } from '../machine/events';
 import type { HandlerStep } from '../machine/hypervisor-port';
-import type { Machine, MachineStop } from '../machine/machine';
+import type { Machine } from '../machine/machine';
+import type { MachineStop } from '../machine/machine-stop';
 import { hex } from './addresses';
 import type { Breakpoints } from './breakpoints';
 import type { EventFilter, EventFilters } from './event-filters';

@@ -94,13 +94,13 @@ export class WorkerAdapter implements vscode.DebugAdapter {
         command: request.command,
         success: leaving,
         ...(leaving ? {} : { message: reason }),
-      } as vscode.DebugProtocolMessage);
+      });
     }
     this.open.clear();
   }
 
   private event(event: string, body: unknown): void {
-    this.sent.fire({ type: 'event', seq: this.sequence++, event, body } as vscode.DebugProtocolMessage);
+    this.sent.fire({ type: 'event', seq: this.sequence++, event, body });
   }
 
   dispose(): void {

@@ -9,7 +9,6 @@ import { HostMemory, type MemorySave } from '../engine/memory';
 import type { CpuState } from '../engine/state';
 import { FLAG_IF } from '../x86/flags';
 import { cpuProfile } from '../x86/profiles';
-import { CS } from '../x86/registers';
 import { Clock, CycleLedger } from './clock';
 import type { MachineConfig } from './config';
 import { costsOf } from './costs';
@@ -21,6 +20,7 @@ import { HostTimer } from './host-timer';
 import type { GuestPlace, HandlerStep, HypervisorPort } from './hypervisor-port';
 import { applyInput, inputProblem } from './input-effects';
 import { comparePlaces, type InputData, InputLog, type InputPlace } from './input-log';
+import { type MachineStop, type RunLimits, STALLED_TURNS, stalled } from './machine-stop';
 import { NativeView } from './native-view';
 import { Platform } from './platform';
 import { Processor, type ProcessorStop } from './processor/processor';
@@ -42,42 +42,8 @@ export interface Component {
   load(state: unknown): void;
 }
 
-export interface RunLimits {
-  /** Absolute instruction count to stop at, exactly. */
-  readonly count?: number;
-  /** Stop at each named step of the VMM's handlers. */
-  readonly stepHandler?: boolean;
-  /** The run goes on where the last one ended by its count: a breakpoint at the very first instruction counts. */
-  readonly resumed?: boolean;
-}
-
-export type MachineStop =
-  /** The instruction count of the limits is reached. */
-  | { readonly reason: 'count' }
-  /** The next instruction has a breakpoint, at this linear address. */
-  | { readonly reason: 'breakpoint'; readonly linear: number }
-  /** The last instruction touched a watched range, at this HPA. */
-  | { readonly reason: 'watchpoint'; readonly hpa: number }
-  /** The guest has ended: a `StopCause` number, its value, and a sentence where there is more to say. */
-  | { readonly reason: 'stopped'; readonly cause: number; readonly value: number; readonly message?: string }
-  /** The VMM stands at this step of a handler. */
-  | { readonly reason: 'handlerStep'; readonly step: HandlerStep }
-  /** The VMM has finished a visit that was being stepped; the guest goes on next. */
-  | { readonly reason: 'handlerEnd' }
-  /** The guest is halted, and nothing but an input from outside can wake it. */
-  | { readonly reason: 'waiting' }
-  /**
-   * The guest makes no progress at this linear address: it takes fault after fault, or exits again and again, and retires
-   * nothing; the message is a sentence that says so. It may run on, and is then found stalled again.
-   */
-  | { readonly reason: 'stalled'; readonly linear: number; readonly message: string }
-  /** An observer asked for a stop (see {@link Machine.requestStop}). */
-  | { readonly reason: 'requested' };
-
 /** Most instructions in one call of the processor, so that a run of any length is made of bounded pieces. */
 const SLICE = 1 << 24;
-/** Deliveries and exits in a row, in one run and without an instruction, that make a guest stalled. */
-const STALLED_TURNS = 10_000;
 /** Timer deadlines in a row that may pass while the guest is halted: then they do not wake it. */
 const IDLE_DEADLINES = 1000;
 
@@ -241,7 +207,7 @@ export class Machine {
         progress = { count: this.clock.instructions, turns: this.turns };
         idleDeadlines = 0;
       }
-      if (this.turns - progress.turns > STALLED_TURNS) return this.stalled();
+      if (this.turns - progress.turns > STALLED_TURNS) return stalled(this.guest().state);
       if (this.visitDue || this.visit !== undefined) {
         const stop = this.advanceVisit(limits.stepHandler === true);
         if (stop !== undefined) return stop;
@@ -323,14 +289,6 @@ export class Machine {
     return true;
   }
 
-  private stalled(): MachineStop {
-    const { state } = this.guest();
-    const linear = (state.base(CS) + state.eip) >>> 0;
-    const turns = `${STALLED_TURNS} faults, interrupts and VM exits in a row`;
-    const message = `The guest makes no progress at 0x${linear.toString(16)}: ${turns}, and no instruction completed.`;
-    return { reason: 'stalled', linear, message };
-  }
-
   /** Runs the VMM to the end of its visit, or to its next step; to no end when its VM entries exit at once for ever. */
   private advanceVisit(stepping: boolean): MachineStop | undefined {
     if (this.hypervisor === undefined) return undefined;
@@ -342,7 +300,7 @@ export class Machine {
       if (next.done === true) break;
       this.place.step++;
       if (stepping) return { reason: 'handlerStep', step: next.value };
-      if (this.turns - turns > STALLED_TURNS) return this.stalled();
+      if (this.turns - turns > STALLED_TURNS) return stalled(this.guest().state);
     }
     this.visit = undefined;
     this.place.step = 0;

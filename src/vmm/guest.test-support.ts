@@ -6,7 +6,8 @@ import { type Digest, digestOf } from '../facts/digest';
 import { Facts } from '../facts/facts';
 import { type LoadedImage, loadImage } from '../images/loader';
 import { DEFAULT_CONFIG, type MachineConfig } from '../machine/config';
-import type { Machine, MachineStop } from '../machine/machine';
+import type { Machine } from '../machine/machine';
+import type { MachineStop } from '../machine/machine-stop';
 import { buildMachine } from './build';
 
 const MINIKERNEL = join(import.meta.dirname, '../../guests/minikernel');

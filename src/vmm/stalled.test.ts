@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Machine, MachineStop } from '../machine/machine';
+import type { Machine } from '../machine/machine';
+import type { MachineStop } from '../machine/machine-stop';
 import { type GuestProgram, inlineGuest, NATIVE, SETTINGS, start, VIRTUAL } from './guest.test-support';
 import { NestedMmu } from './mmu/nested';
 import { ShadowMmu } from './mmu/shadow';

@@ -8,7 +8,7 @@ import type { EventStream } from '../../machine/events';
 import { pageTableRows } from '../../machine/guest-tables';
 import type { PageTableRow, SecondEntry } from '../../machine/guest-view';
 import type { PagingRegisters } from '../../machine/processor/walker';
-import { GuestFault } from '../../x86/exceptions';
+import { GuestFault, PF_USER, PF_WRITE } from '../../x86/exceptions';
 import { PAGE_MASK, PAGE_SIZE } from '../../x86/paging-bits';
 import {
   EPT_ENTRY_BYTES,
@@ -109,10 +109,10 @@ export class NestedMmu implements MmuTechnique {
    */
   *handlePageFault(gva: number, errorCode: number): Handler<PageFaultVerdict> {
     const { vm, vcpu } = this.parts;
-    const access = (errorCode & 2) !== 0 ? 'write' : 'read';
+    const access = (errorCode & PF_WRITE) !== 0 ? 'write' : 'read';
     yield step('walk the guest tables', { gva, errorCode });
     try {
-      walkGuest(vm, vcpu, gva, access, (errorCode & 4) !== 0);
+      walkGuest(vm, vcpu, gva, access, (errorCode & PF_USER) !== 0);
       return { kind: 'hidden' };
     } catch (error) {
       if (!(error instanceof GuestFault)) throw error;

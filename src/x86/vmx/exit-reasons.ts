@@ -92,6 +92,7 @@ const NAMES: Readonly<Record<keyof typeof ExitReason, string>> = {
 };
 
 const BY_NUMBER: ReadonlyMap<number, string> = new Map(
+  // The entries of a const object have its type's keys.
   Object.entries(ExitReason).map(([key, number]) => [number, NAMES[key as keyof typeof ExitReason]]),
 );
 
