@@ -1,75 +1,11 @@
 /** VT-x against the bare machine: the same guest code ends with the same digest, at the same instruction. */
 import { describe, expect, it } from 'vitest';
-import type { Digest } from '../../facts/digest';
-import type { FactsState } from '../../facts/facts';
-import type { MachineConfig } from '../../machine/config';
 import { FaultClass, StopCause } from '../../machine/event-kinds';
 import { guestRegisterWords } from '../../machine/guest-registers';
-import type { Machine } from '../../machine/machine';
-import type { MachineStop } from '../../machine/machine-stop';
 import { kernelSource } from '../../machine/processor/tiny-machine.test-support';
 import { ExitReason } from '../../x86/vmx/exit-reasons';
-import { guestAt, NATIVE, type Run, start, timer } from '../guest.test-support';
-import { HwTechnique } from './hw';
-
-/** A guest that has run to its end. */
-interface Ended {
-  readonly machine: Machine;
-  readonly facts: Readonly<FactsState>;
-  readonly stop: MachineStop;
-  readonly digest: Digest;
-}
-
-type Overrides = Partial<MachineConfig>;
-const SHADOW: Overrides = { cpu: 'hw', mmu: 'shadow' };
-const NESTED: Overrides = { cpu: 'hw', mmu: 'nested' };
-
-const build = (source: string, settings: Overrides): Run => start({ memoryMiB: 4, ...settings }, guestAt(source));
-
-function finish({ machine, facts, run, digest }: Run): Ended {
-  const stop = run(200_000);
-  return { machine, facts: facts.all, stop, digest: digest() };
-}
-
-const run = (source: string, settings: Overrides): Ended => finish(build(source, settings));
-
-/** Runs the guest natively and under both VT-x settings and expects the same end; returns the three runs. */
-function compare(source: string, overrides: Overrides = {}): Record<'native' | 'shadow' | 'nested', Ended> {
-  const native = run(source, { ...NATIVE, ...overrides });
-  const shadow = run(source, { ...SHADOW, ...overrides });
-  const nested = run(source, { ...NESTED, ...overrides });
-  expect(native.stop.reason).toBe('stopped');
-  for (const other of [shadow, nested]) {
-    expect(other.stop).toEqual(native.stop);
-    expect(other.machine.clock.save()).toEqual(native.machine.clock.save());
-    expect(other.digest).toEqual(native.digest);
-  }
-  return { native, shadow, nested };
-}
-
-const exits = (r: Ended, reason: number): number => r.facts.exitsByReason[reason] ?? 0;
-const EXIT = `
-  mov al, 0
-  out 0xf4, al
-  jmp $
-`;
-/** Identity page tables at 1 MiB for the first 4 MiB, paging on. */
-const PAGING = `
-  mov edi, 0x101000
-  mov eax, 7
-.fill:
-  mov [edi], eax
-  add edi, 4
-  add eax, 0x1000
-  cmp eax, 0x400000
-  jb .fill
-  mov dword [0x100000], 0x101007
-  mov eax, 0x100000
-  mov cr3, eax
-  mov eax, cr0
-  or eax, 0x80000000
-  mov cr0, eax
-`;
+import { NATIVE, type Run, timer } from '../guest.test-support';
+import { SHADOW, NESTED, build, run, compare, exits, EXIT, PAGING } from './hw.test-support';
 
 describe('hw equals native', () => {
   it('paging on, table edits with INVLPG, a reload of CR3, control registers read back', () => {
@@ -397,95 +333,5 @@ step:
     expect(shadow.stop).toEqual(native.stop);
     const entry = shadow.machine.processor.tlb.entries().find((e) => e.tag !== 0);
     expect(entry).toBeUndefined();
-  });
-});
-
-describe('the VMM under VT-x', () => {
-  it('CPUID shows the profile without VT-x', () => {
-    const source = kernelSource(`mov eax, 1\ncpuid\nmov [0x300000], ecx\n${EXIT}`);
-    const word = (r: Ended): number => new DataView(r.machine.guest().readGpa(0x300000, 4).buffer).getUint32(0, true);
-    const [native, hw] = [word(run(source, NATIVE)), word(run(source, NESTED))];
-    expect(native & 0x20).toBe(0x20);
-    expect(hw).toBe(native & ~0x20);
-  });
-
-  it('VMX instructions of the guest are undefined: it has no VT-x', () => {
-    const r = run(kernelSource(`gate 6, undefined, 0x8e00\nvmcall\njmp $\nundefined:\nmov esi, 6\n${EXIT}`), SHADOW);
-    expect(r.machine.guest().state.gpr(6)).toBe(6);
-  });
-
-  const LOOP = kernelSource(`${PAGING}
-  mov dword [0x200000], 5
-again:
-  in al, 0x21
-  inc dword [0x200000]
-  mov eax, cr3
-  mov cr3, eax
-  cmp dword [0x200000], 400
-  jb again
-  ${EXIT}`);
-
-  it.each([SHADOW, NESTED])('a save in the middle continues to the same end: $mmu', (setting) => {
-    const whole = finish(build(LOOP, setting));
-    const first = build(LOOP, setting);
-    first.machine.run({ count: 6500 });
-    // Looking changes nothing.
-    expect(first.machine.guest().pageTables(100).length).toBe(100);
-    const saved = first.machine.save();
-    const fresh = build(LOOP, setting);
-    fresh.machine.load(saved);
-    fresh.machine.run({ count: 200_000 });
-    first.machine.run({ count: 200_000 });
-    expect(fresh.machine.stateHash()).toBe(whole.machine.stateHash());
-    expect(first.machine.stateHash()).toBe(whole.machine.stateHash());
-  });
-
-  it.each([SHADOW, NESTED])('steps of a handler are named and change nothing: $mmu', (setting) => {
-    const whole = finish(build(LOOP, setting));
-    const { machine } = build(LOOP, setting);
-    const names = new Set<string>();
-    for (;;) {
-      const stop = machine.run({ count: 200_000, stepHandler: true });
-      if (stop.reason === 'handlerStep') names.add(`${stop.step.handler}: ${stop.step.step}`);
-      else if (stop.reason !== 'handlerEnd') break;
-    }
-    expect([...names]).toContain('exit:I/O instruction: read from the virtual device');
-    expect(machine.stateHash()).toBe(whole.machine.stateHash());
-  });
-
-  it('the page table view shows the guest entry and the EPT entry behind it, GPA apart from HPA', () => {
-    const { machine } = build(LOOP, NESTED);
-    machine.run({ count: 6500 });
-    const row = machine
-      .guest()
-      .pageTables()
-      .find((r) => r.gva === 0x200000);
-    expect(row).toMatchObject({ gpa: 0x200000, guestEntry: 0x200067 });
-    expect(row?.second.kind).toBe('nested');
-    expect(row?.second.hpa).toBe(machine.guest().gpaToHpa(0x200000));
-    expect(row?.second.hpa).not.toBe(0x200000);
-    expect(Number(row?.second.entry) & 7).toBe(7);
-  });
-
-  it('a user edit that makes the guest state invalid is answered by the rule that it breaks', () => {
-    const { machine } = build(LOOP, NESTED);
-    machine.run({ count: 6500 });
-    const view = machine.guest();
-    expect(view.root).toBe('non-root');
-    const hypervisor = Reflect.get(machine, 'hypervisor') as { parts: { cpu: unknown } };
-    const { cpu } = hypervisor.parts;
-    if (!(cpu instanceof HwTechnique)) throw new Error('not the hw technique');
-    cpu.editGuestState((state) => state.setGpr(6, 99));
-    expect(machine.guest().state.gpr(6)).toBe(99);
-    expect(machine.guest().root).toBe('non-root');
-    cpu.editGuestState((state) => {
-      state.cr4 = 1 << 31;
-    });
-    expect(cpu.entryFailure).toMatch(/guestCr4 is 0x80002000; it must have VMXE set and only bits of/);
-    expect(machine.run()).toMatchObject({
-      reason: 'stopped',
-      cause: StopCause.entryFailure,
-      message: cpu.entryFailure,
-    });
   });
 });
