@@ -106,8 +106,8 @@ export interface Run {
   readonly machine: Machine;
   /** Follows the machine's events, and is saved and loaded with it. */
   readonly facts: Facts;
-  run(count?: number): MachineStop;
-  digest(): Digest;
+  readonly run: (count?: number) => MachineStop;
+  readonly digest: () => Digest;
 }
 
 /** A machine about to start the guest. */
