@@ -73,7 +73,9 @@ export class RingsideAdapter extends DebugSession {
     this.host = host;
     // The base class leaves the process on a broken message; a bad message must cost nothing but an answer.
     this.removeAllListeners('error');
-    this.on('error', (event: DebugProtocol.Event) => this.console(`A message could not be read: ${String(event.body)}`));
+    this.on('error', (event: DebugProtocol.Event) =>
+      this.console(`A message could not be read: ${String(event.body)}`),
+    );
     this.context = {
       files: host.files,
       interpreter: host.interpreter,

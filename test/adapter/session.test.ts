@@ -152,10 +152,10 @@ describe('a session on the minikernel', () => {
       const ip = (await topFrame(client)).instructionPointerReference ?? '';
       const { instructions } = await bodyOf<Rows>(client, 'disassemble', { memoryReference: ip, instructionCount: 12 });
       const wanted = instructions[9]?.address ?? '';
-      const set = await client.customRequest('setInstructionBreakpoints', {
+      const set = await bodyOf<{ breakpoints: readonly object[] }>(client, 'setInstructionBreakpoints', {
         breakpoints: [{ instructionReference: wanted }],
       });
-      expect(set.body.breakpoints[0]).toMatchObject({ verified: true });
+      expect(set.breakpoints[0]).toMatchObject({ verified: true });
       const stop = await stopAfter(client, () => client.continueRequest({ threadId: 1 }));
       expect(stop).toMatchObject({ reason: 'instruction breakpoint' });
       expect(Number((await topFrame(client)).instructionPointerReference)).toBe(Number(wanted));
