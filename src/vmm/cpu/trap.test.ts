@@ -125,6 +125,47 @@ describe('a deprivileged kernel', () => {
     expect(run.machine.guest().state.gpr(2)).toBe(0x4711);
   });
 
+  it('faults as on the bare machine when it jumps to where the VMM lives', () => {
+    const image = guest(`
+      mov word [0x3000 + 14 * 8], fault
+      ${paging()}
+      mov ebp, .back
+      mov eax, 0xffc02000
+      jmp eax
+.back:
+      mov ebp, .again
+      mov eax, 0xffffffff
+      call eax
+.again:
+      ${END}
+fault:
+      add esp, 4
+      mov [esp], ebp
+      mov eax, cr2
+      add [0x5000], eax
+      iretd`);
+    const ends = [{ cpu: 'native' }, { cpu: 'trap', mmu: 'shadow' }] as const;
+    const [native, trap] = ends.map((setting) => {
+      const run = start({ ...SMALL, ...setting }, image);
+      expect(run.run(40_000)).toMatchObject({ cause: StopCause.debugExit, value: 0 });
+      expect(run.facts.all.deliveriesByVector[14]).toBe(2);
+      expect(run.machine.guest().readGpa(0x5000, 4)).toEqual(Uint8Array.of(0xff, 0x1f, 0xc0, 0xff));
+      return { digest: run.digest(), time: run.machine.clock.save() };
+    });
+    expect(trap).toEqual(native);
+  });
+
+  it('is refused code of its own there with a sentence', () => {
+    const run = start(
+      { ...SMALL, cpu: 'trap', mmu: 'shadow' },
+      guest(`mov dword [0x10000 + 0xffc], 0x11007\n ${paging()}\n mov eax, here + 0xffc00000\n jmp eax\nhere: jmp $`),
+    );
+    expect(run.run(100_000)).toMatchObject({
+      cause: StopCause.unsupported,
+      message: expect.stringMatching(/top 4 MiB/),
+    });
+  });
+
   it('takes a timer interrupt at the instruction of the bare machine, also behind STI and in HLT', () => {
     const run = lockstep(`
       mov word [0x3000 + 0x20 * 8], tick

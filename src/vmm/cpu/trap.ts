@@ -8,15 +8,16 @@ import { NONE, StopCause } from '../../machine/event-kinds';
 import { UnsupportedFeature } from '../../machine/processor/context';
 import { executeSystem } from '../../machine/processor/system';
 import type { SegmentDescriptor } from '../../x86/descriptors';
-import { PF } from '../../x86/exceptions';
+import { GuestFault, PF } from '../../x86/exceptions';
 import { FLAG_FIXED, FLAG_IF } from '../../x86/flags';
 import { decode } from '../../x86/iced';
 import { CR0_ET, CR0_NE, CR0_PE, CR0_PG, CR0_WP, CR4_TSD } from '../../x86/paging-bits';
 import { CS, LDTR, RSP, type SegmentIndex, SS, TR } from '../../x86/registers';
-import { VirtualProcessor } from '../emulator';
+import { inject, VirtualProcessor } from '../emulator';
 import { call, type Handler, step } from '../handler';
 import type { RealTlb } from '../mmu/mmu';
 import { ShadowMmu } from '../mmu/shadow';
+import { shadowSegment } from './shadow-descriptor';
 import { ShadowGdt, type ShadowGdtState } from './shadow-gdt';
 import type { CpuTechnique, TechniqueFactory, TechniqueParts } from './technique';
 import { TRAP_HANDLERS, type Trap, WITH_ERROR_CODE } from './trap-handlers';
@@ -51,6 +52,7 @@ const FIRST_INTERRUPT = 32;
 const IRETD_OPCODE = 0xcf;
 const HALTED = 1;
 const ONE_INSTRUCTION_SHADOW = 3;
+const MOST_WINDOW_FAULTS = 10_000;
 
 export interface TrapState {
   readonly started: boolean;
@@ -210,12 +212,15 @@ class TrapTechnique implements CpuTechnique {
   private *leave(): Handler {
     const { host, vm, vcpu } = this.parts;
     vm.platform.advance(host.clock.now);
-    if (vm.stop === undefined && vm.platform.interrupts.pending() && vcpu.interruptible) {
-      yield step('the guest takes its interrupt', { eip: vcpu.state.eip });
-      vcpu.wake();
-      this.processor.injectInterrupt();
+    for (let faults = 0; ; faults++) {
+      if (vm.stop !== undefined) return;
+      if (vm.platform.interrupts.pending() && vcpu.interruptible) {
+        yield step('the guest takes its interrupt', { eip: vcpu.state.eip });
+        vcpu.wake();
+        this.processor.injectInterrupt();
+      }
+      if (!(yield* this.fetchFault(faults))) break;
     }
-    if (vm.stop !== undefined) return;
     const deadline = this.armTimer(vcpu.state);
     if (vcpu.halted) {
       if (!vcpu.interruptsOn) {
@@ -234,6 +239,27 @@ class TrapTechnique implements CpuTechnique {
     });
     this.resume();
     host.events.emit('entry', 0);
+  }
+
+  /**
+   * The guest's next instruction may lie where the VMM's window is, out of reach of the cut code segment. Where the guest
+   * maps nothing there, the fetch faults as it would on its own machine. False when the guest can be entered.
+   */
+  private *fetchFault(faults: number): Handler<boolean> {
+    const { state, halted } = this.parts.vcpu;
+    const cut = shadowSegment(hiddenSegment(state, CS));
+    if (halted || cut === undefined || state.eip <= cut.limit) return false;
+    try {
+      this.processor.decode();
+    } catch (fault) {
+      if (!(fault instanceof GuestFault)) throw fault;
+      // A handler in the window faults at its first instruction again, and so on down the guest's stack.
+      if (faults < MOST_WINDOW_FAULTS) {
+        yield* call('inject', inject(this.processor, fault));
+        return true;
+      }
+    }
+    throw new UnsupportedFeature('code in the top 4 MiB, where the VMM lives under ring deprivileging,', state.eip);
   }
 
   /**
