@@ -188,9 +188,9 @@ class Generator {
         this.lines.push(`and dword [${hex(this.pick(TABLES) + this.random(4) * 4)}], ${hex(~(this.random(4) << 5))}`);
         break;
       case 3:
-        // Through the directory, which is a table of its own at 16 MiB.
+        // Through the directory, which is a table of its own and so appears at 16 MiB plus 16 KiB.
         this.lines.push(
-          `mov dword [${hex(0x1000000 + 4 + 4 * this.random(2))}], ${hex(this.pick([0x13007, 0x14007, 0x15007]))}`,
+          `mov dword [${hex(0x1004000 + 4 + 4 * this.random(2))}], ${hex(this.pick([0x13007, 0x14007, 0x15007]))}`,
         );
         break;
       case 4:
@@ -436,8 +436,18 @@ function randomGuestSource(seed: number, statements: number): string {
         jb      .root
         mov     dword [0x10004], 0x13007
         mov     dword [0x12004], 0x14007
-        mov     dword [0x13008], ${hex(FRAMES + 0x2007)}
-        mov     dword [0x14008], ${hex(FRAMES + 0x3007)}
+        ; every entry names a frame of its own kind, so that the handlers below, which only set bits, never map page 0
+        xor     ecx, ecx
+.entry: lea     eax, [ecx * 4 + ${hex(FRAMES >> 10)}]
+        shl     eax, 10
+        mov     [0x13000 + ecx * 4], eax
+        mov     [0x14000 + ecx * 4], eax
+        mov     [0x15000 + ecx * 4], eax
+        inc     ecx
+        cmp     ecx, 4
+        jb      .entry
+        or      dword [0x13008], 7
+        or      dword [0x14008], 7
         mov     eax, 0x10
         mov     cr4, eax
         mov     eax, 0x10000
