@@ -259,7 +259,7 @@ class TrapTechnique implements CpuTechnique {
         return true;
       }
     }
-    throw new UnsupportedFeature('code in the top 4 MiB, where the VMM lives under ring deprivileging,', state.eip);
+    throw new UnsupportedFeature('code in the top 4 MiB, where the VMM lives under ring deprivileging', state.eip);
   }
 
   /**
@@ -309,7 +309,7 @@ class TrapTechnique implements CpuTechnique {
     const ss = this.gdt.loadable('ss', state.selector(SS), hiddenSegment(state, SS), rpl);
     if (cs === undefined || ss === undefined) {
       throw new UnsupportedFeature(
-        'a code segment that begins in the top 4 MiB, where the VMM lives under ring deprivileging,',
+        'a code segment that begins in the top 4 MiB, where the VMM lives under ring deprivileging',
         state.eip,
       );
     }
