@@ -116,6 +116,11 @@ export class Recorder implements vscode.Disposable {
     })) as DebugProtocol.StackTraceResponse['body'];
     const frame = trace.stackFrames[0];
     if (frame === undefined) throw new Error('The adapter stopped without a stack frame.');
+    // A session that ends before the workbench has taken its stop up would stay the one that debug commands go to.
+    await waitFor('the workbench to take the stop up', () => {
+      const item = vscode.debug.activeStackItem;
+      return item !== undefined && item.session.id === stopped.session.id && 'frameId' in item ? true : undefined;
+    });
     const said = `${body.description ?? ''} ${body.text ?? ''}`;
     return { reason: body.reason, said, at: stopped.at, session: stopped.session, frame };
   }
