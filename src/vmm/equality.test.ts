@@ -15,7 +15,7 @@ function points(n: number, end: number): number[] {
 
 function whole(setting: Setting): Run {
   const run = start({ ...setting, ...MEMORY }, program);
-  expect(run.run(5_000_000)).toEqual({ reason: 'stopped', cause: 0, value: 0 });
+  expect(run.run()).toEqual({ reason: 'stopped', cause: 0, value: 0 });
   return run;
 }
 

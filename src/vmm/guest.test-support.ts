@@ -110,6 +110,9 @@ export interface Run {
   readonly digest: () => Digest;
 }
 
+/** More than any test's guest needs: a machine that has gone wrong must fail a test and not hang all of them. */
+const MOST_INSTRUCTIONS = 3_000_000;
+
 /** A machine about to start the guest. */
 export function start(settings: Partial<MachineConfig>, guest: GuestProgram): Run {
   const machine = buildMachine({ ...DEFAULT_CONFIG, ...settings }, guest.loaded);
@@ -119,7 +122,7 @@ export function start(settings: Partial<MachineConfig>, guest: GuestProgram): Ru
   return {
     machine,
     facts,
-    run: (count) => machine.run(count === undefined ? {} : { count }),
+    run: (count = MOST_INSTRUCTIONS) => machine.run({ count }),
     digest: () => digestOf(machine.guest(), facts.all),
   };
 }

@@ -5,8 +5,8 @@ import { expectedLines, inlineGuest, minikernel, start } from '../../src/vmm/gue
 const program = minikernel();
 
 describe('the minikernel on the bare machine', () => {
-  const { machine, facts, digest } = start({}, program);
-  const stop = machine.run({ count: 5_000_000 });
+  const { machine, facts, digest, run } = start({}, program);
+  const stop = run();
 
   it('ends as it means to', () => {
     expect(stop).toEqual({ reason: 'stopped', cause: StopCause.debugExit, value: 0 });
@@ -34,7 +34,7 @@ describe('the minikernel on the bare machine', () => {
 
   it('has a digest that another TLB size does not change', () => {
     const other = start({ tlbEntries: 16 }, program);
-    other.machine.run();
+    other.run();
     expect(other.digest()).toEqual(digest());
   });
 });
